@@ -1,0 +1,499 @@
+"""Every setting: its name, type, default, unit and range, checked before any job starts.
+
+`load` turns config.yaml (with the overlay of a scale) into a frozen `Study`. Each rule hands
+one section of it to one library function, so a change reruns only what depends on it.
+"""
+
+import difflib
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from magik.errors import InputError
+
+Tier = Literal["coordinates", "images"]
+TIERS: tuple[Tier, ...] = ("coordinates", "images")
+SPLITS = ("train", "validation", "test", "long")
+NAME = r"^[a-z][a-z0-9_]*$"
+
+Name = Annotated[str, Field(pattern=NAME)]
+Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A group of settings: frozen, and closed to names it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Uniform(Section):
+    """Between two values, each equally likely; the pair [low, high] is short for it."""
+
+    uniform: tuple[float, float]
+
+
+class LogUniform(Section):
+    """Between two values, each order of magnitude equally likely."""
+
+    log_uniform: tuple[Positive, Positive]
+
+
+class Exponential(Section):
+    """Exponential of this mean, truncated to `within`."""
+
+    exponential: Positive
+    within: tuple[float, float]
+
+
+Distribution = Uniform | LogUniform | Exponential | tuple[float, float]
+"""How a quantity is drawn."""
+
+
+class Simulate(Section):
+    """Trajectories (Methods, "Simulations"). px, frames, counts."""
+
+    motion: Literal["brownian", "landscape"] = Field(
+        "brownian", description="brownian: D per object; landscape: D is a smooth map"
+    )
+    diffusivity: Distribution = Field((0.005, 0.7), description="D, px²/frame")
+    smoothing: tuple[Positive, Positive] = Field(
+        (3, 6), description="Gaussian filter of the landscape, px, uniform per video"
+    )
+    field_of_view: Positive = Field(32, description="side of the square box, px")
+    frames: tuple[Count, Count] = Field((50, 55), description="frames per video, uniform")
+    particles: tuple[Count, Count] = Field((30, 35), description="objects per video, uniform")
+    boundary: Literal["reflecting", "free"] = "reflecting"
+    dt: Positive = Field(1, description="Δt, frames; D counts per frame, steps grow as √Δt")
+    intensity: tuple[float, float] = Field((20, 80), description="counts, uniform per object")
+    intensity_sd: float = Field(3, ge=0, description="s.d. over time, counts, white")
+
+
+class Observe(Section):
+    """What a localization step would do to the truth; the coordinates tier does it by numbers.
+
+    Each pair is the range that one value per video is drawn from.
+    """
+
+    localization_error: tuple[float, float] = Field((0, 0), description="s.d. per axis, px")
+    missed: tuple[Fraction, Fraction] = Field((0, 0), description="fraction of detections lost")
+    false_positives: tuple[float, float] = Field(
+        (0, 0), description="spurious detections, as a fraction of the true ones"
+    )
+
+
+class Render(Section):
+    """Fluorescence images of the trajectories (DeepTrack)."""
+
+    psf_sd: Positive = Field(1.0, description="s.d. of the point spread function, px")
+    background: float = Field(10, ge=0, description="counts per px")
+    poisson: bool = Field(True, description="shot noise")
+
+
+class Localize(Section):
+    """Spots in a movie (trackpy.locate)."""
+
+    diameter: Annotated[int, Field(ge=3)] = Field(5, description="px, odd")
+    separation: Positive = Field(2.0, description="px, smallest distance of two spots")
+    minmass: float = Field(30, ge=0, description="counts above background in a spot")
+    percentile: float = Field(30, ge=0, le=100, description="peaks must be brighter than this")
+    invert: bool = Field(False, description="dark spots on bright ground")
+    match_radius: Positive = Field(1.5, description="px, farthest a true position may lie")
+
+    @model_validator(mode="after")
+    def _odd(self) -> Self:
+        if self.diameter % 2 == 0:
+            raise ValueError(f"diameter must be odd, but is {self.diameter} px")
+        return self
+
+
+class Graph(Section):
+    """Candidate edges (Methods, "Description of MAGIK")."""
+
+    radius: float = Field(0.20, gt=0, le=1, description="reach in space, fields of view")
+    max_lag: Count = Field(2, description="reach in time, frames")
+
+
+class Split(Section):
+    """How many videos a split has, and how long they are."""
+
+    videos: Count = Field(8, description="videos")
+    frames: tuple[Count, Count] | None = Field(None, description="overrides simulate.frames")
+
+
+class Splits(Section):
+    """The four independent draws of a data set."""
+
+    train: Split = Split()
+    validation: Split = Split()
+    test: Split = Split()
+    long: Split = Split()
+
+
+class Features(Section):
+    """What the network sees, by name."""
+
+    node: tuple[str, ...] = ("x", "y", "intensity")
+    edge: tuple[Literal["distance", "displacement_x", "displacement_y", "lag"], ...] = ("distance",)
+
+
+class Network(Section):
+    """The neural network (Methods, "Description of MAGIK")."""
+
+    kind: Literal["magik", "magik_tracks"] = Field(
+        "magik", description="magik: as published; magik_tracks: evidence along soft tracks"
+    )
+    encoder: tuple[Count, ...] = Field((32, 64, 96), description="widths; the last is l' = f'")
+    decoder: tuple[Count, ...] = Field((96, 64, 32), description="node and edge decoders")
+    global_decoder: tuple[Count, ...] = Field((64,), description="graph decoder")
+    blocks: Count = Field(2, description="FGNN blocks")
+    heads: Count = Field(12, description="Z, attention heads")
+    sigma: Positive = Field(0.1, description="initial σ of Eq. 2, fields of view")
+    beta: Positive = Field(1.0, description="initial β of Eq. 2")
+    evidence: Count = Field(16, description="magik_tracks: numbers pooled along a track")
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> Self:
+        if self.encoder[-1] % self.heads:
+            raise ValueError(
+                f"heads = {self.heads} must divide the latent width {self.encoder[-1]}"
+            )
+        return self
+
+
+class Task(Section):
+    """What is predicted and how it is scored."""
+
+    level: Literal["node", "edge", "graph"]
+    target: Literal["displacement_scaling", "linked"]
+    loss: Literal["l1", "binary_cross_entropy"]
+
+
+class Recipe(Section):
+    """How a network is trained (Methods, "MAGIK training")."""
+
+    epochs: Count = Field(100, description="passes over samples_per_epoch graphs")
+    samples_per_epoch: Count = Field(1024, description="graphs drawn from the training set")
+    batch_size: Count = Field(8, description="graphs per step")
+    learning_rate: Positive = Field(1e-3, description="Adam; the peak if one_cycle")
+    schedule: Literal["constant", "one_cycle"] = "constant"
+    window: Count | None = Field(None, description="frames cropped from each video; all if null")
+    link_loss: float = Field(0, ge=0, description="weight of the auxiliary link loss")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Count = Field(1, description="CPU threads; part of what makes the bytes")
+    checkpoint_seconds: Positive = Field(60, description="between two checkpoints")
+
+
+class Predict(Section):
+    """Prediction of whole videos, long ones in windows."""
+
+    window: Count = Field(50, description="frames per window (the paper's 50)")
+    overlap: Annotated[int, Field(ge=0)] = Field(0, description="frames shared by two windows")
+
+    @model_validator(mode="after")
+    def _overlap_fits(self) -> Self:
+        if self.overlap >= self.window:
+            raise ValueError(f"overlap = {self.overlap} must be below window = {self.window}")
+        return self
+
+
+class Map(Section):
+    """Diffusion map: scattered diffusivity -> grid."""
+
+    grid: Count = Field(64, description="points per side of the field of view")
+    kernel_sd: Positive = Field(2.0, description="s.d. of the kernel, px")
+    durations: tuple[Count, ...] = Field((100, 1500), description="frames that maps are made of")
+
+
+class Defaults(Section):
+    """What every data set and experiment has, unless it says otherwise. Scales overlay this."""
+
+    simulate: Simulate = Simulate()
+    observe: Observe = Observe()
+    render: Render = Render()
+    localize: Localize = Localize()
+    graph: Graph = Graph()
+    splits: Splits = Splits()
+    features: Features = Features()
+    predict: Predict = Predict()
+    map: Map = Map()
+    seeds: tuple[int, ...] = Field((0,), min_length=1, description="one training each")
+
+
+class Dataset(Section):
+    """A simulated data set: `defaults`, with what it says itself on top."""
+
+    simulate: Simulate
+    observe: Observe
+    render: Render
+    localize: Localize
+    graph: Graph
+    splits: Splits
+
+    def of_split(self, split: str) -> tuple[Simulate, int]:
+        """Settings of the simulation of a split, and its number of videos."""
+        chosen: Split = getattr(self.splits, split)
+        frames = chosen.frames or self.simulate.frames
+        return self.simulate.model_copy(update={"frames": frames}), chosen.videos
+
+
+class Experiment(Section):
+    """One network trained on one data set for one task."""
+
+    dataset: Name
+    task: Name
+    network: Name
+    recipe: Name
+    tiers: tuple[Tier, ...] = TIERS
+    features: Features
+    predict: Predict
+    map: Map
+    seeds: tuple[int, ...] = Field((0,), min_length=1, description="one training each")
+
+
+class Panel(Section):
+    """One panel of a figure: a kind of drawing, and the experiment it draws."""
+
+    panel: Literal["frame", "truth_graph", "predicted_graph", "density", "true_map", "map"]
+    of: Name
+    duration: Count | None = Field(None, description="map: frames it is made from")
+    read_out: Literal["nearest", "kernel"] | None = Field(None, description="map: how")
+
+    @model_validator(mode="after")
+    def _a_map_has_a_duration(self) -> Self:
+        if (self.panel == "map") != (self.duration is not None):
+            raise ValueError("duration belongs to a panel of kind 'map', and only to that")
+        return self
+
+
+class Figure(Section):
+    """A figure: its panels by letter."""
+
+    title: str
+    tier: Tier = "coordinates"
+    panels: dict[Annotated[str, Field(pattern=r"^[a-z]$")], Panel] = Field(min_length=1)
+
+
+class Sample(Section):
+    """A user's own recording: a movie or a table of localizations, with its physical units."""
+
+    movie: str | None = Field(None, description="TIFF or OME-TIFF; path from the project's root")
+    table: str | None = Field(None, description="CSV or Parquet of localizations")
+    columns: dict[str, str] = Field(
+        {}, description="our name: name in the table, where the header is not recognised"
+    )
+    pixel_size_um: Positive = Field(description="µm per px")
+    frame_interval_s: Positive = Field(description="s per frame")
+    localize: Localize = Localize()
+    experiment: Name = Field(description="whose network is used")
+    map: Map = Map()
+    source: str = Field("", description="where the recording comes from, and its licence")
+
+    @model_validator(mode="after")
+    def _movie_or_table(self) -> Self:
+        if (self.movie is None) == (self.table is None):
+            raise ValueError("a sample has either 'movie' or 'table'")
+        return self
+
+
+class Published(Section):
+    """A number of the paper, for the score tables."""
+
+    experiment: Name
+    tier: Tier = "coordinates"
+    score: str
+    value: float
+    source: str
+
+
+class Study(Section):
+    """The whole of config.yaml, resolved."""
+
+    scale: str = "laptop"
+    seed: Annotated[int, Field(ge=0)] = 1
+    defaults: Defaults
+    tasks: dict[Name, Task]
+    networks: dict[Name, Network]
+    recipes: dict[Name, Recipe]
+    datasets: dict[Name, Dataset]
+    experiments: dict[Name, Experiment]
+    figures: dict[Name, Figure] = {}
+    samples: dict[Name, Sample] = {}
+    published: tuple[Published, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        for name, experiment in self.experiments.items():
+            for kind in ("dataset", "task", "network", "recipe"):
+                known = getattr(self, f"{kind}s")
+                _must_know(f"experiments.{name}.{kind}", getattr(experiment, kind), known)
+        for name, figure in self.figures.items():
+            for letter, panel in figure.panels.items():
+                where = f"figures.{name}.panels.{letter}"
+                _must_know(f"{where}.of", panel.of, self.experiments)
+                experiment = self.experiments[panel.of]
+                if figure.tier not in experiment.tiers:
+                    raise ValueError(f"{where}: '{panel.of}' has no tier '{figure.tier}'")
+                if panel.duration and panel.duration not in experiment.map.durations:
+                    raise ValueError(
+                        f"{where}.duration: {panel.duration} is not among "
+                        f"experiments.{panel.of}.map.durations {experiment.map.durations}"
+                    )
+        for name, sample in self.samples.items():
+            _must_know(f"samples.{name}.experiment", sample.experiment, self.experiments)
+        for index, number in enumerate(self.published):
+            _must_know(f"published.{index}.experiment", number.experiment, self.experiments)
+        return self
+
+    def seed_of(self, *names: object) -> int:
+        """A seed for one stage, from the study's seed and the names of what it makes.
+
+        Two stages never share one; adding a data set changes no other's.
+        """
+        return zlib.crc32("/".join(map(str, (self.seed, *names))).encode())
+
+
+def _must_know(where: str, name: str, known: Mapping[str, object]) -> None:
+    if name not in known:
+        raise ValueError(f"{where}: no '{name}'.{_suggest(name, known)}")
+
+
+def _suggest(name: str, known: Mapping[str, object] | list[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f" Did you mean '{near[0]}'?" if near else f" Known: {', '.join(known)}."
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `over` on top: mappings merge, everything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        # a distribution is one value: {exponential: …} replaces {log_uniform: …}
+        merged[key] = merge(old, value) if both and key != "diffusivity" else value
+    return merged
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """A YAML mapping.
+
+    Raises:
+        InputError: naming file and line, where it is missing or is not YAML.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    try:
+        content = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise InputError(f"{path}{line}: not YAML: {getattr(error, 'problem', error)}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected settings by name, found {type(content).__name__}")
+    return content
+
+
+def load(settings: Mapping[str, Any], scales: str | Path, where: str = "config.yaml") -> Study:
+    """Settings as read from YAML -> a checked, frozen study.
+
+    Args:
+        settings: the merged configuration that Snakemake hands over.
+        scales: folder of the overlays `<scale>.yaml`.
+        where: named first in every error.
+
+    Raises:
+        InputError: naming the setting, what was found and what was expected.
+    """
+    scale = str(settings.get("scale", "laptop"))
+    known = sorted(path.stem for path in Path(scales).glob("*.yaml"))
+    if scale not in known:
+        raise InputError(f"{where}: scale: no '{scale}'.{_suggest(scale, known)}")
+    overlaid = merge(settings, read_yaml(Path(scales) / f"{scale}.yaml"))
+    defaults = overlaid.get("defaults") or {}
+    for kind, model in (("datasets", Dataset), ("experiments", Experiment)):
+        inherited = {key: value for key, value in defaults.items() if key in model.model_fields} | {
+            key: {} for key in _SECTIONS if key in model.model_fields and key not in defaults
+        }
+        if isinstance(overlaid.get(kind), Mapping):
+            overlaid[kind] = {
+                name: given
+                if given and not isinstance(given, Mapping)
+                else merge(inherited, given or {})
+                for name, given in overlaid[kind].items()
+            }
+    try:
+        return Study.model_validate(overlaid)
+    except ValidationError as error:
+        raise InputError(f"{where}: {_explain(error)}") from None
+
+
+_SECTIONS = tuple(key for key in Defaults.model_fields if key != "seeds")
+
+
+def _explain(error: ValidationError) -> str:
+    """The first thing wrong, in one line: where, what was found, what was expected."""
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"] if str(part) not in _UNION_TAGS]
+    found = first.get("input")
+    if first["type"] == "extra_forbidden":
+        section = ".".join(path[:-1]) or "the top level"
+        names = list(_fields_at(path[:-1]))
+        return f"{section} has no setting '{path[-1]}'.{_suggest(path[-1], names)}"
+    if first["type"] == "missing":
+        return f"{'.'.join(path)}: this setting is required"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":
+        place = ".".join(path)
+        return f"{place}: {message}" if place else message
+    setting = f"{'.'.join(path)} = {found!r}"
+    unit = _description_at(path)
+    return f"{setting}: {message}" + (f" ({unit})" if unit else "")
+
+
+_UNION_TAGS = ("Uniform", "LogUniform", "Exponential", "tuple[float, float]")
+
+
+def _fields_at(path: list[str]) -> Iterator[str]:
+    model = _model_at(path)
+    yield from (model.model_fields if model else ())
+
+
+def _description_at(path: list[str]) -> str:
+    model = _model_at(path[:-1])
+    if model and path and path[-1] in model.model_fields:
+        return model.model_fields[path[-1]].description or ""
+    return ""
+
+
+def _model_at(path: list[str]) -> type[BaseModel] | None:
+    """The section at a path such as datasets.brownian.simulate."""
+    model: Any = Study
+    for part in path:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            field = model.model_fields.get(part)
+            model = field.annotation if field else None
+        elif getattr(model, "__origin__", None) is dict:
+            model = model.__args__[1]
+        else:
+            return None
+    return model if isinstance(model, type) and issubclass(model, BaseModel) else None
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON schema of config.yaml as it is written, for editors.
+
+    Data sets and experiments inherit from `defaults`, so none of their inherited settings is
+    required here.
+    """
+    schema = Study.model_json_schema()
+    for name in ("Dataset", "Experiment"):
+        inherited = set(Defaults.model_fields)
+        required = schema["$defs"][name].get("required", [])
+        schema["$defs"][name]["required"] = [key for key in required if key not in inherited]
+    return schema

@@ -1,0 +1,53 @@
+"""What every script of the workflow does first: a log that tells why, and a leash.
+
+`start` redirects the file descriptors, not only `sys.stderr`, so that prints of C libraries and
+of child processes land in the log as well.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import traceback
+from types import TracebackType
+
+import magik
+from magik.errors import InputError
+
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+
+
+def start(log: str, **facts: object) -> None:
+    """Send all output of this process to `log` and end with the parent process.
+
+    Args:
+        log: path; its first line names the version and the facts.
+        facts: what a reader of the log should know first (rule, seed, device, ...).
+    """
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+    said = " ".join(f"{name}={value}" for name, value in facts.items())
+    print(f"magik {magik.__version__} {said}".rstrip(), flush=True)
+    sys.excepthook = report
+    leash()
+
+
+def leash() -> None:
+    """Ask the kernel to end this process when Snakemake dies (Linux; elsewhere nothing).
+
+    Without it a killed Snakemake leaves writers behind.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_DIE_WITH_PARENT, signal.SIGTERM)
+
+
+def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """An `InputError` in one line; anything else with its traceback."""
+    if isinstance(error, InputError):
+        print(f"error: {error}", file=sys.stderr, flush=True)
+    else:
+        traceback.print_exception(kind, error, trace)

@@ -1,0 +1,89 @@
+"""Order of the modules, and which files a module rests on.
+
+A module imports only from the shelves to the left of its own, or from modules further left on
+its own shelf. The *data* and *read-out* shelves never import *learning*, nor one another, so
+that figures and scores are remade without torch.
+"""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+SHELVES: dict[str, tuple[str, ...]] = {
+    "words": ("layers", "errors", "job", "physics", "schema", "config", "store"),
+    "data": ("simulate", "optics", "localize", "recordings", "graphs"),
+    "learning": ("dataset", "network", "train", "predict"),
+    "read-out": ("export", "maps", "floors", "metrics", "plots"),
+}
+
+MAY_IMPORT: dict[str, tuple[str, ...]] = {
+    "words": ("words",),
+    "data": ("words", "data"),
+    "learning": ("words", "data", "learning"),
+    "read-out": ("words", "read-out"),
+}
+
+OWNERS: dict[str, tuple[str, ...]] = {
+    "andi_datasets": ("simulate",),
+    "deeptrack": ("optics",),
+    "trackpy": ("localize",),
+    "zarr": ("store",),
+    "torch": SHELVES["learning"],
+    "torch_geometric": ("network",),
+    "matplotlib": ("plots",),
+}
+"""The only modules that may import a foreign package."""
+
+PACKAGE = Path(__file__).parent
+
+
+def shelf_of(module: str) -> str:
+    """Name of the shelf that a module stands on.
+
+    Raises:
+        KeyError: if the module stands on no shelf.
+    """
+    for shelf, modules in SHELVES.items():
+        if module in modules:
+            return shelf
+    raise KeyError(f"magik.{module} stands on no shelf of magik.layers.SHELVES")
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """Modules of this package that `magik.<module>` imports itself."""
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text())
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "magik":
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("magik."):
+            found.add((node.module or "").split(".")[1])
+        elif isinstance(node, ast.Import):
+            found.update(a.name.split(".")[1] for a in node.names if a.name.startswith("magik."))
+    return frozenset(name for name in found if (PACKAGE / f"{name}.py").exists())
+
+
+def closure(*modules: str) -> tuple[str, ...]:
+    """The modules named and all that they rest on, sorted."""
+    todo, done = list(modules), set()
+    while todo:
+        module = todo.pop()
+        if module not in done:
+            done.add(module)
+            todo.extend(imports(module))
+    return tuple(sorted(done))
+
+
+@cache
+def fingerprint(*modules: str) -> str:
+    """Hash of the source that the modules rest on: the rerun trigger of every rule.
+
+    Snakemake does not see the imports of a script, so each rule carries this in its `params`:
+    editing a module plans exactly the rules that rest on it, touching a file plans nothing.
+    """
+    digest = hashlib.sha256()
+    for module in closure(*modules):
+        digest.update(module.encode() + b"\0" + (PACKAGE / f"{module}.py").read_bytes() + b"\0")
+    return digest.hexdigest()[:16]

@@ -1,0 +1,187 @@
+"""Every stored variable: its dimensions, its unit and what it means.
+
+Ragged data are flat rows plus row sizes (CF contiguous ragged arrays): the localizations of
+video v are the `row_size[v]` rows that follow those of the videos before it, ordered by frame.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import xarray as xr
+
+from magik.errors import InputError
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One stored variable."""
+
+    dims: tuple[str, ...]
+    unit: str
+    meaning: str
+    kind: str = "f"
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One kind of store: its name, its version and what lies in it.
+
+    Attributes:
+        open_to: dimension along which further numeric columns (descriptors) are welcome.
+    """
+
+    name: str
+    version: int
+    variables: Mapping[str, Variable]
+    attributes: tuple[str, ...] = ()
+    open_to: tuple[str, ...] = field(default=())
+
+
+def _optional(dims: tuple[str, ...], unit: str, meaning: str, kind: str = "f") -> Variable:
+    return Variable(dims, unit, meaning, kind, required=False)
+
+
+MOVIE = Layout(
+    "movie",
+    1,
+    {
+        "counts": Variable(("image", "y", "x"), "counts", "camera counts", "iuf"),
+        "row_size": Variable(("video",), "1", "images of each video", "iu"),
+    },
+    attributes=("field_of_view",),
+)
+
+LOCALIZATIONS = Layout(
+    "localizations",
+    1,
+    {
+        "row_size": Variable(("video",), "1", "localizations of each video", "iu"),
+        "n_frames": Variable(("video",), "1", "frames of each video, also empty ones", "iu"),
+        "frame": Variable(("localization",), "frame", "index in its video, from 0", "iu"),
+        "x": Variable(("localization",), "px", "centroid, column"),
+        "y": Variable(("localization",), "px", "centroid, row"),
+        "z": _optional(("localization",), "px", "centroid, depth"),
+        "intensity": _optional(("localization",), "counts", "mean intensity"),
+        # truth, where it is known
+        "particle": _optional(
+            ("localization",), "1", "true identity within its video; -1 = none", "i"
+        ),
+        "diffusivity": _optional(("localization",), "px²/frame", "true D; NaN = none"),
+        "landscape": _optional(("video", "grid_y", "grid_x"), "px²/frame", "true map of D"),
+    },
+    attributes=("field_of_view",),
+    open_to=("localization",),
+)
+
+GRAPHS = Layout(
+    "graphs",
+    1,
+    {
+        "n_node": Variable(("graph",), "1", "nodes of each graph", "iu"),
+        "n_edge": Variable(("graph",), "1", "edges of each graph", "iu"),
+        "n_frames": Variable(("graph",), "1", "frames of each video", "iu"),
+        "node_features": Variable(("node", "node_feature"), "mixed", "named by node_feature"),
+        "edge_features": Variable(("edge", "edge_feature"), "mixed", "named by edge_feature"),
+        "edge_index": Variable(
+            ("end", "edge"), "1", "sender (earlier) and receiver, counted within the graph", "iu"
+        ),
+        "frame": Variable(("node",), "frame", "frame of the node", "iu"),
+        "distance": Variable(("edge",), "field of view", "distance of the two ends"),
+        "localization": Variable(("node",), "1", "row in the localizations", "iu"),
+        "displacement_scaling": _optional(("node",), "px/frame^½", "√(2D); NaN = unknown"),
+        "linked": _optional(("edge",), "1", "1 = next detection of the same particle", "iub"),
+    },
+    attributes=("field_of_view", "length_px", "radius", "max_lag", "node_feature", "edge_feature"),
+)
+
+PREDICTIONS = Layout(
+    "predictions",
+    1,
+    {
+        "row_size": Variable(("video",), "1", "localizations of each video", "iu"),
+        "localization_row": Variable(("localization",), "1", "row in the localizations", "iu"),
+        "frame": Variable(("localization",), "frame", "index in its video", "iu"),
+        "x": Variable(("localization",), "px", "centroid, column"),
+        "y": Variable(("localization",), "px", "centroid, row"),
+        "prediction": Variable(("localization",), "as target", "what the network says"),
+        "target": _optional(("localization",), "see target_name", "truth; NaN = unknown"),
+        "link_score": _optional(("edge",), "1", "probability that an edge is a link"),
+        "edge_index": _optional(("end", "edge"), "1", "rows of this store", "iu"),
+    },
+    attributes=("field_of_view", "target_name"),
+)
+
+MAPS = Layout(
+    "maps",
+    1,
+    {
+        "diffusivity": Variable(
+            ("read_out", "duration", "video", "grid_y", "grid_x"), "px²/frame", "estimated map"
+        ),
+        "duration": Variable(("duration",), "frame", "frames that a map was made from", "iu"),
+        "landscape": _optional(("video", "grid_y", "grid_x"), "px²/frame", "true map"),
+    },
+    attributes=("field_of_view", "read_out"),
+)
+
+LAYOUTS = {layout.name: layout for layout in (MOVIE, LOCALIZATIONS, GRAPHS, PREDICTIONS, MAPS)}
+
+
+def check(dataset: xr.Dataset, layout: Layout, where: str) -> xr.Dataset:
+    """The data set itself, if it is laid out as promised.
+
+    Args:
+        dataset: what was read or is about to be written.
+        layout: what it should be.
+        where: named first in an error: the path of the store.
+
+    Raises:
+        InputError: naming the store, the variable, its meaning, unit and dimensions.
+    """
+    for name, variable in layout.variables.items():
+        meaning = f"({variable.meaning}; {variable.unit}; over {', '.join(variable.dims)})"
+        if name not in dataset.variables:
+            if variable.required:
+                present = ", ".join(sorted(map(str, dataset.variables))) or "nothing"
+                raise InputError(f"{where}: no variable '{name}' {meaning}. It has: {present}.")
+            continue
+        found = dataset[name]
+        if found.dims != variable.dims:
+            raise InputError(
+                f"{where}: variable '{name}' {meaning} lies over {', '.join(map(str, found.dims))}."
+            )
+        if found.dtype.kind not in variable.kind:
+            raise InputError(
+                f"{where}: variable '{name}' {meaning} is of type {found.dtype}; "
+                f"expected a type of kind {' or '.join(variable.kind)}."
+            )
+    for name in map(str, dataset.variables):
+        if name not in layout.variables and dataset[name].dims != layout.open_to:
+            raise InputError(
+                f"{where}: variable '{name}' is not part of a store of {layout.name}. "
+                f"It may have: {', '.join(layout.variables)}."
+            )
+    for name in layout.attributes:
+        if name not in dataset.attrs:
+            raise InputError(f"{where}: no attribute '{name}' in this store of {layout.name}.")
+    return dataset
+
+
+def offsets(row_size: np.ndarray) -> np.ndarray:
+    """Where each video's rows begin, and where the last ends: `row_size` summed, from 0.
+
+    >>> offsets(np.array([2, 0, 3]))
+    array([0, 2, 2, 5])
+    """
+    return np.concatenate([[0], np.cumsum(row_size, dtype=np.int64)])
+
+
+def row_of(row_size: np.ndarray) -> np.ndarray:
+    """The video that each row belongs to.
+
+    >>> row_of(np.array([2, 0, 3]))
+    array([0, 0, 2, 2, 2])
+    """
+    return np.repeat(np.arange(len(row_size)), row_size)

@@ -1,0 +1,151 @@
+"""The only module that opens or writes a Zarr store.
+
+A store is one `.zarr.zip` file. It is written aside and renamed when it is whole, so a partial
+one never stands at a final path; the bytes depend on the contents alone.
+"""
+
+import json
+import os
+import platform
+import shutil
+import tempfile
+import zipfile
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+
+import magik
+from magik import schema
+from magik.errors import InputError
+
+CHUNK_BYTES = 4 * 2**20
+PACKAGES = ("numpy", "scipy", "xarray", "zarr", "torch")
+
+
+def provenance(**made_by: Any) -> dict[str, Any]:
+    """What a store or checkpoint says of its making: versions, seed, the config section.
+
+    Nothing of it changes between two runs of the same code, config and seed on one machine.
+    """
+    versions = {"python": platform.python_version(), "magik": magik.__version__}
+    versions |= {name: metadata.version(name) for name in PACKAGES if _installed(name)}
+    return {"versions": versions, **made_by}
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def save(dataset: xr.Dataset, path: str | Path, layout: schema.Layout, **made_by: Any) -> None:
+    """Write a store whole or not at all.
+
+    Args:
+        dataset: laid out as `layout` says.
+        path: where; its folder is made.
+        layout: checked before anything is written.
+        made_by: the seed, the config section, and whatever else made it (JSON values).
+
+    Raises:
+        InputError: if the data set is not laid out as promised.
+    """
+    path = Path(path)
+    schema.check(dataset, layout, str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        attributes = dataset.attrs | {
+            "schema": layout.name,
+            "schema_version": layout.version,
+            "provenance": json.dumps(provenance(**made_by), sort_keys=True, default=_plain),
+            "complete": True,
+        }
+        clean = dataset.assign_attrs(attributes).drop_encoding()
+        encoding: dict[str, dict[str, Any]] = {}
+        for name, variable in clean.variables.items():
+            if name in layout.variables:
+                variable.attrs |= {
+                    "units": layout.variables[str(name)].unit,
+                    "long_name": layout.variables[str(name)].meaning,
+                }
+            encoding[str(name)] = {"chunks": _chunks(variable)}
+        clean.to_zarr(aside / "store", encoding=encoding, zarr_format=2, consolidated=True)
+        _pack(aside / "store", aside / "store.zip")
+        os.replace(aside / "store.zip", path)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _plain(value: Any) -> Any:
+    """JSON of what json does not know: numpy numbers and arrays, paths."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return str(value)
+
+
+def _chunks(variable: xr.Variable) -> tuple[int, ...]:
+    """Chunks of about CHUNK_BYTES, cut along the longest dimension only."""
+    if variable.ndim == 0:
+        return ()
+    shape = [max(1, n) for n in variable.shape]
+    longest = int(np.argmax(shape))
+    one = variable.dtype.itemsize * int(np.prod(shape)) // shape[longest]
+    shape[longest] = min(shape[longest], max(1, CHUNK_BYTES // max(1, one)))
+    return tuple(shape)
+
+
+def _pack(folder: Path, target: Path) -> None:
+    """Folder -> zip whose bytes depend on the contents alone: sorted names, no dates."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                entry = zipfile.ZipInfo(file.relative_to(folder).as_posix(), (1980, 1, 1, 0, 0, 0))
+                archive.writestr(entry, file.read_bytes())
+
+
+def open(path: str | Path, layout: schema.Layout) -> xr.Dataset:
+    """A store, read lazily: a slice reads only the chunks it touches.
+
+    Raises:
+        InputError: if there is no such store, if it is damaged or not whole, or if it holds
+            something else than `layout`.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such store of {layout.name}. Make it with snakemake {path}")
+    remedy = "Delete it and run snakemake again."
+    try:
+        store = zarr.storage.ZipStore(path, mode="r")
+        dataset = xr.open_zarr(store, chunks=None, consolidated=True, zarr_format=2)
+    except (zipfile.BadZipFile, OSError, KeyError, ValueError) as damage:
+        raise InputError(
+            f"{path}: not a whole store of {layout.name} ({damage}); truncated or damaged. {remedy}"
+        ) from damage
+    if not dataset.attrs.get("complete"):
+        raise InputError(f"{path}: not marked complete: its writing was interrupted. {remedy}")
+    found = (dataset.attrs.get("schema"), dataset.attrs.get("schema_version"))
+    if found != (layout.name, layout.version):
+        raise InputError(
+            f"{path}: holds {found[0]} version {found[1]}; "
+            f"expected {layout.name} version {layout.version}. {remedy}"
+        )
+    return schema.check(dataset, layout, str(path))
+
+
+def load(path: str | Path, layout: schema.Layout) -> xr.Dataset:
+    """A store, read into memory and closed. Errors as `open`."""
+    with open(path, layout) as dataset:
+        try:
+            return dataset.load()
+        except (zipfile.BadZipFile, OSError, KeyError, ValueError, RuntimeError) as damage:
+            raise InputError(
+                f"{path}: a chunk of this store of {layout.name} cannot be read ({damage}). "
+                "Delete it and run snakemake again."
+            ) from damage
