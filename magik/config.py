@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from magik.errors import InputError
 
@@ -51,8 +60,29 @@ class Exponential(Section):
     within: tuple[float, float]
 
 
-Distribution = Uniform | LogUniform | Exponential | tuple[float, float]
+def _kind_of_distribution(given: object) -> str:
+    """Which kind is meant, so that an error speaks of that kind alone."""
+    if isinstance(given, Mapping):
+        kinds = {"log_uniform": "LogUniform", "exponential": "Exponential"}
+        return next((kind for name, kind in kinds.items() if name in given), "Uniform")
+    return type(given).__name__ if isinstance(given, Section) else "tuple[float, float]"
+
+
+Distribution = Annotated[
+    Annotated[Uniform, Tag("Uniform")]
+    | Annotated[LogUniform, Tag("LogUniform")]
+    | Annotated[Exponential, Tag("Exponential")]
+    | Annotated[tuple[float, float], Tag("tuple[float, float]")],
+    Discriminator(_kind_of_distribution),
+]
 """How a quantity is drawn."""
+
+
+def _must_be_range(limits: tuple[float, float]) -> tuple[float, float]:
+    low, high = limits
+    if not 0 <= low <= high:
+        raise ValueError(f"from {low:g} to {high:g}; expected 0 <= lowest <= highest")
+    return limits
 
 
 class Simulate(Section):
@@ -73,6 +103,35 @@ class Simulate(Section):
     intensity: tuple[float, float] = Field((20, 80), description="counts, uniform per object")
     intensity_sd: float = Field(3, ge=0, description="s.d. over time, counts, white")
 
+    @field_validator("smoothing", "frames", "particles", "intensity")
+    @classmethod
+    def _ordered(cls, limits: tuple[float, float]) -> tuple[float, float]:
+        return _must_be_range(limits)
+
+    @model_validator(mode="after")
+    def _diffusivity_in_range(self) -> Self:
+        low, high = self.diffusivity_bounds
+        if not 0 <= low <= high:
+            raise ValueError(
+                f"diffusivity: from {low:g} to {high:g} px²/frame; expected 0 <= lowest <= highest"
+            )
+        if self.motion == "landscape" and not 0 < low < high:
+            raise ValueError(
+                f"diffusivity: from {low:g} to {high:g} px²/frame; "
+                "a landscape is drawn in log10 D and needs 0 < lowest < highest"
+            )
+        return self
+
+    @property
+    def diffusivity_bounds(self) -> tuple[float, float]:
+        """The lowest and the highest D that may be drawn, px²/frame."""
+        match self.diffusivity:
+            case Uniform(uniform=limits) | LogUniform(log_uniform=limits):
+                return limits
+            case Exponential(within=limits):
+                return limits
+        return self.diffusivity
+
 
 class Observe(Section):
     """What a localization step would do to the truth; the coordinates tier does it by numbers.
@@ -85,6 +144,11 @@ class Observe(Section):
     false_positives: tuple[float, float] = Field(
         (0, 0), description="spurious detections, as a fraction of the true ones"
     )
+
+    @field_validator("localization_error", "missed", "false_positives")
+    @classmethod
+    def _ordered(cls, limits: tuple[float, float]) -> tuple[float, float]:
+        return _must_be_range(limits)
 
 
 class Render(Section):
@@ -207,7 +271,14 @@ class Map(Section):
 
     grid: Count = Field(64, description="points per side of the field of view")
     kernel_sd: Positive = Field(2.0, description="s.d. of the kernel, px")
-    durations: tuple[Count, ...] = Field((100, 1500), description="frames that maps are made of")
+    durations: tuple[Count, ...] = Field(
+        (100, 1500), min_length=1, description="frames that maps are made of"
+    )
+
+    def frames(self, duration: int | str | None) -> int | None:
+        """A duration in frames: itself, or the shortest or longest of `durations`."""
+        extremes = {"shortest": min(self.durations), "longest": max(self.durations)}
+        return extremes[duration] if isinstance(duration, str) else duration
 
 
 class Defaults(Section):
@@ -261,7 +332,9 @@ class Panel(Section):
 
     panel: Literal["frame", "truth_graph", "predicted_graph", "density", "true_map", "map"]
     of: Name
-    duration: Count | None = Field(None, description="map: frames it is made from")
+    duration: Count | Literal["shortest", "longest"] | None = Field(
+        None, description="map: frames it is made from, by number or among map.durations"
+    )
     read_out: Literal["nearest", "kernel"] | None = Field(None, description="map: how")
 
     @model_validator(mode="after")
@@ -339,7 +412,7 @@ class Study(Section):
                 experiment = self.experiments[panel.of]
                 if figure.tier not in experiment.tiers:
                     raise ValueError(f"{where}: '{panel.of}' has no tier '{figure.tier}'")
-                if panel.duration and panel.duration not in experiment.map.durations:
+                if isinstance(panel.duration, int) and panel.duration not in experiment.map.durations:
                     raise ValueError(
                         f"{where}.duration: {panel.duration} is not among "
                         f"experiments.{panel.of}.map.durations {experiment.map.durations}"
@@ -349,6 +422,15 @@ class Study(Section):
         for index, number in enumerate(self.published):
             _must_know(f"published.{index}.experiment", number.experiment, self.experiments)
         return self
+
+    def panels(self, figure: str) -> dict[str, Panel]:
+        """The panels of a figure, every duration in frames."""
+        return {
+            letter: panel.model_copy(
+                update={"duration": self.experiments[panel.of].map.frames(panel.duration)}
+            )
+            for letter, panel in self.figures[figure].panels.items()
+        }
 
     def seed_of(self, *names: object) -> int:
         """A seed for one stage, from the study's seed and the names of what it makes.

@@ -1,0 +1,286 @@
+"""What is simulated moves as it should, and is the same each time."""
+
+import numpy as np
+import pytest
+import stochastic.random
+import xarray as xr
+from pydantic import ValidationError
+from scipy import stats
+
+from magik import config, physics, schema, simulate
+from magik.config import Observe, Simulate
+
+D = 0.1
+FIXED = {"diffusivity": (D, D), "particles": (40, 40)}
+
+
+def tracks(truth: xr.Dataset, column: str) -> np.ndarray:
+    """[frame, particle over all videos], where videos are equal in frames and particles."""
+    video = schema.row_of(truth.row_size.values)
+    order = np.lexsort([truth.frame.values, truth.particle.values, video])
+    frames = int(truth.n_frames.values[0])
+    return truth[column].values[order].reshape(-1, frames).T
+
+
+@pytest.mark.parametrize("dt", [0.5, 4])
+def test_msd_is_4_d_t_at_every_lag(dt):
+    """⟨r²(t)⟩ = 4 D Δt t without walls: any defect of the generator would show here."""
+    free = Simulate(boundary="free", frames=(11, 11), dt=dt, **FIXED)
+    truth = simulate.build(free, videos=50, seed=1)
+    x, y = tracks(truth, "x"), tracks(truth, "y")
+    lags = np.array([1, 2, 5, 10])
+    msd = ((x[lags] - x[0]) ** 2 + (y[lags] - y[0]) ** 2).mean(axis=1)
+    standard_error = 1 / np.sqrt(x.shape[1])  # of the mean of r², relative, 2 Gaussian axes
+    np.testing.assert_allclose(msd, 4 * D * dt * lags, rtol=4 * standard_error)
+
+
+def test_steps_are_gaussian_and_independent_of_time_axis_and_particle():
+    """One long trace of andi-datasets is cut into all steps: no correlation at the cuts."""
+    steps = simulate.brownian_steps(frames=101, particles=50, seed=3)
+    assert not steps[0].any()
+    steps = steps[1:]
+    assert stats.kstest(steps.ravel(), "norm").pvalue > 0.01
+    tolerance = 4 / np.sqrt(steps.size)
+    assert abs(np.mean(steps[1:] * steps[:-1])) < tolerance
+    assert abs(np.mean(steps[:, 1:] * steps[:, :-1])) < tolerance
+    assert abs(np.mean(steps[..., 0] * steps[..., 1])) < np.sqrt(2) * tolerance
+
+
+def test_reflecting_walls_keep_a_uniform_crowd_uniform():
+    """The steady state between walls is uniform, and each step here crosses the box."""
+    side = 8
+    box = Simulate(field_of_view=side, frames=(20, 20), diffusivity=(60, 60), particles=(40, 40))
+    last = np.stack([tracks(simulate.build(box, 50, seed=1), axis)[-1] for axis in ("x", "y")])
+    assert last.min() >= 0
+    assert last.max() <= side
+    assert stats.kstest(last.ravel() / side, "uniform").pvalue > 0.01
+    free = simulate.build(box.model_copy(update={"boundary": "free"}), 50, seed=1)
+    assert abs(tracks(free, "x")).max() > side, "test invalid: no wall was reached"
+
+
+def test_reflected_steps_near_a_wall_have_the_folded_normal_law():
+    """An object on the wall steps inwards only: |N(0, 2D)|, mean √(4D/π)."""
+    sd = physics.displacement_scaling(np.array([D]))
+    steps = simulate.brownian_steps(2, 4000, seed=5)
+    onwall = simulate._walk(
+        np.zeros((4000, 2)), steps, np.full(4000, D), Simulate(field_of_view=100)
+    )
+    assert stats.kstest(onwall[1].ravel() / sd, "halfnorm").pvalue > 0.01
+
+
+def test_diffusivity_of_an_object_stays_and_is_drawn_as_asked():
+    truth = simulate.build(Simulate(frames=(3, 3), particles=(40, 40)), videos=50, seed=1)
+    diffusivity = tracks(truth, "diffusivity")
+    assert (diffusivity == diffusivity[0]).all()
+    uniform = stats.uniform(0.005, 0.7 - 0.005)
+    assert stats.kstest(diffusivity[0], uniform.cdf).pvalue > 0.01
+
+
+@pytest.mark.parametrize(
+    ("distribution", "law"),
+    [
+        ((0.1, 0.7), stats.uniform(0.1, 0.6)),
+        (config.Uniform(uniform=(0.1, 0.7)), stats.uniform(0.1, 0.6)),
+        (config.LogUniform(log_uniform=(0.01, 1)), stats.loguniform(0.01, 1)),
+        (
+            config.Exponential(exponential=0.1, within=(0.001, 1)),
+            stats.truncexpon(b=9.99, loc=0.001, scale=0.1),
+        ),
+    ],
+)
+def test_distributions(distribution, law):
+    drawn = simulate.draw(distribution, 4000, np.random.default_rng(1))
+    assert stats.kstest(drawn, law.cdf).pvalue > 0.01
+    low, high = law.support()
+    assert low <= drawn.min()
+    assert drawn.max() <= high
+
+
+def test_intensity_fluctuates_as_white_noise_around_the_object_s_own():
+    """U(20, 80) per object, s.d. 3 over time (Methods), uncorrelated from frame to frame."""
+    truth = simulate.build(Simulate(frames=(50, 50), particles=(40, 40)), videos=10, seed=1)
+    intensity = tracks(truth, "intensity")
+    mean = intensity.mean(axis=0)
+    noise = intensity - mean
+    assert stats.kstest(mean, stats.uniform(20, 60).cdf).pvalue > 0.01
+    relative_error = 1 / np.sqrt(2 * noise.size)
+    assert noise.std(ddof=noise.shape[1]) == pytest.approx(3, rel=4 * relative_error)
+    correlation = np.corrcoef(noise[1:].ravel(), noise[:-1].ravel())[0, 1]
+    assert correlation == pytest.approx(-1 / 50, abs=4 / np.sqrt(noise.size))  # own mean removed
+
+
+LANDSCAPE = Simulate(motion="landscape", field_of_view=64, frames=(20, 20), particles=(75, 75))
+
+
+def test_landscape_spans_its_bounds_smoothly():
+    truth = simulate.build(LANDSCAPE, videos=3, seed=1)
+    landscape = truth.landscape.values
+    assert landscape.shape == (3, 64, 64)
+    np.testing.assert_allclose(landscape.min(axis=(1, 2)), 0.005, rtol=1e-5)
+    np.testing.assert_allclose(landscape.max(axis=(1, 2)), 0.7, rtol=1e-5)
+    assert landscape.max() / landscape.min() > 100, "more than two orders of magnitude"
+    neighbour = np.abs(np.diff(np.log10(landscape), axis=1)).max()
+    assert neighbour < 0.6  # white noise would jump by up to 2.1
+
+
+def test_landscape_is_smoothed_over_the_length_asked_for():
+    """Gaussian-filtered white noise has correlation exp(-r² / 4s²)."""
+    correlations = []
+    for seed in range(60):
+        landscape = np.log10(simulate.draw_landscape(LANDSCAPE, 3.0, np.random.default_rng(seed)))
+        centred = landscape - landscape.mean()
+        correlations.append((centred[:, 3:] * centred[:, :-3]).mean() / centred.var())
+    assert np.mean(correlations) == pytest.approx(np.exp(-9 / 36), abs=0.05)
+
+
+def test_steps_in_a_landscape_follow_the_d_where_they_begin():
+    rough = LANDSCAPE.model_copy(update={"smoothing": (1, 1), "diffusivity": (0.02, 2.0)})
+    truth = simulate.build(rough, videos=20, seed=1)
+    x, y, here = (tracks(truth, name) for name in ("x", "y", "diffusivity"))
+    video = np.repeat(np.arange(20), 75)
+    row, column = (np.minimum(axis, 63.99).astype(int) for axis in (y, x))
+    cells = truth.landscape.values[video, row, column]
+    np.testing.assert_allclose(here, cells, rtol=1e-6)
+    far_from_walls = (abs(x[:-1] - 32) < 26) & (abs(y[:-1] - 32) < 26)
+    squared = (np.diff(x, axis=0) ** 2 + np.diff(y, axis=0) ** 2)[far_from_walls]
+    at_start, at_end = here[:-1][far_from_walls], here[1:][far_from_walls]
+    tolerance = 4 / np.sqrt(squared.size)  # squared / 4D is exponential, of s.d. 1
+    assert np.mean(squared / (4 * at_start)) == pytest.approx(1, abs=tolerance)
+    assert abs(np.mean(squared / (4 * at_end)) - 1) > 2 * tolerance, "test invalid"
+
+
+def test_objects_may_leave_a_landscape_without_walls():
+    free = LANDSCAPE.model_copy(update={"boundary": "free", "diffusivity": (1.0, 100.0)})
+    truth = simulate.build(free, videos=1, seed=1)
+    assert truth.x.values.min() < 0
+    assert np.isfinite(truth.diffusivity.values).all()
+
+
+def test_layout_and_numbers_are_as_asked():
+    truth = simulate.build(Simulate(), videos=100, seed=1)
+    schema.check(truth, schema.LOCALIZATIONS, "truth")
+    assert truth.attrs["field_of_view"] == [32, 32]
+    assert set(truth.n_frames.values) == set(range(50, 56))
+    particles = truth.row_size.values / truth.n_frames.values
+    assert set(particles) == set(range(30, 36))
+    video = schema.row_of(truth.row_size.values)
+    assert (np.diff(video * 1000 + truth.frame.values) >= 0).all(), "sorted by video and frame"
+
+
+def test_order_within_a_frame_tells_nothing_of_identity():
+    truth = simulate.build(Simulate(frames=(50, 50), particles=(30, 30)), videos=4, seed=1)
+    particle = truth.particle.values.reshape(-1, 30)
+    assert (np.sort(particle) == np.arange(30)).all()
+    stays = (particle[1:] == particle[:-1]).mean()
+    assert stays == pytest.approx(1 / 30, abs=4 * np.sqrt(1 / 30 / particle.size))
+
+
+def test_one_frame_and_one_particle():
+    truth = simulate.build(Simulate(frames=(1, 1), particles=(1, 1)), videos=2, seed=1)
+    assert truth.sizes == {"localization": 2, "video": 2}
+
+
+@pytest.mark.parametrize("motion", ["brownian", "landscape"])
+def test_same_seed_same_videos_and_more_leave_the_first_unchanged(motion):
+    settings = Simulate(motion=motion, frames=(5, 8))
+    two = simulate.build(settings, videos=2, seed=1)
+    four = simulate.build(settings, videos=4, seed=1)
+    first = four.isel(video=slice(2), localization=slice(int(two.row_size.sum())))
+    xr.testing.assert_identical(first, two)
+    other = simulate.build(settings, videos=2, seed=2)
+    assert two.x.values[:50].tolist() != other.x.values[:50].tolist()
+    assert two.x.values[0] != two.x.values[two.row_size.values[0]], "videos differ"
+
+
+def test_seeded_controls_both_hidden_generators_and_gives_them_back():
+    def draws() -> tuple[float, float]:
+        return np.random.random(), stochastic.random.generator.random()  # noqa: NPY002
+
+    np.random.seed(7)  # noqa: NPY002
+    stochastic.random.seed(7)
+    expected = draws()
+    np.random.seed(7)  # noqa: NPY002
+    stochastic.random.seed(7)
+    with simulate.seeded(1):
+        inside = draws()
+    assert draws() == expected
+    with simulate.seeded(1):
+        assert draws() == inside
+    with pytest.raises(KeyError), simulate.seeded(1):
+        raise KeyError
+    with simulate.seeded(2):
+        assert draws() != inside
+
+
+TRUTH = simulate.build(Simulate(frames=(50, 50)), videos=20, seed=1)
+
+
+def test_a_perfect_observation_is_the_truth():
+    xr.testing.assert_identical(simulate.observe(TRUTH, Observe(), seed=1), TRUTH)
+
+
+def test_misses_and_false_positives_come_in_the_fractions_asked_for():
+    settings = Observe(missed=(0.2, 0.2), false_positives=(0.1, 0.1))
+    seen = simulate.observe(TRUTH, settings, seed=1)
+    schema.check(seen, schema.LOCALIZATIONS, "seen")
+    n = TRUTH.sizes["localization"]
+    real = seen.particle.values >= 0
+    assert real.sum() / n == pytest.approx(0.8, abs=4 * np.sqrt(0.16 / n))
+    assert (~real).sum() / n == pytest.approx(0.1, abs=4 * np.sqrt(0.1 / n))
+    assert np.isnan(seen.diffusivity.values[~real]).all()
+    assert stats.kstest(seen.x.values[~real] / 32, "uniform").pvalue > 0.01
+    assert seen.row_size.sum() == seen.sizes["localization"]
+    first = slice(int(seen.row_size[0]))
+    assert (np.diff(seen.frame.values[first]) >= 0).all()
+    assert seen.n_frames.equals(TRUTH.n_frames)
+
+
+def test_localization_error_is_gaussian_of_the_s_d_asked_for():
+    seen = simulate.observe(TRUTH, Observe(localization_error=(0.3, 0.3)), seed=1)
+    for axis in ("x", "y"):
+        error = (tracks_of_each(seen, axis) - tracks_of_each(TRUTH, axis)) / 0.3
+        assert stats.kstest(error, "norm").pvalue > 0.01
+    assert tracks_of_each(seen, "intensity").tolist() == tracks_of_each(TRUTH, "intensity").tolist()
+
+
+def tracks_of_each(dataset: xr.Dataset, column: str) -> np.ndarray:
+    """All values, ordered by video, particle and frame."""
+    video = schema.row_of(dataset.row_size.values)
+    return (
+        dataset[column]
+        .values[np.lexsort([dataset.frame.values, dataset.particle.values, video])]
+        .astype(float)
+    )
+
+
+def test_each_video_is_observed_with_an_error_of_its_own():
+    seen = simulate.observe(TRUTH, Observe(localization_error=(0, 1)), seed=1)
+    error = tracks_of_each(seen, "x") - tracks_of_each(TRUTH, "x")
+    video = schema.row_of(seen.row_size.values)
+    spread = [error[video == v].std() for v in range(20)]
+    assert stats.kstest(spread, "uniform").pvalue > 0.01
+
+
+def test_everything_may_be_missed():
+    seen = simulate.observe(TRUTH, Observe(missed=(1, 1)), seed=1)
+    assert seen.row_size.values.tolist() == [0] * 20
+    assert seen.n_frames.equals(TRUTH.n_frames)
+
+
+def test_the_landscape_stays_with_what_is_observed():
+    truth = simulate.build(LANDSCAPE, videos=1, seed=1)
+    seen = simulate.observe(truth, Observe(missed=(0.1, 0.1)), seed=1)
+    assert seen.landscape.equals(truth.landscape)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"frames": (55, 50)}, "from 55 to 50; expected 0 <= lowest <= highest"),
+        ({"diffusivity": (0.7, 0.005)}, "diffusivity: from 0.7 to 0.005 px²/frame"),
+        ({"motion": "landscape", "diffusivity": (0, 1)}, "needs 0 < lowest < highest"),
+    ],
+)
+def test_impossible_settings_are_refused(wrong, says):
+    with pytest.raises(ValidationError, match=says.replace("²", ".")):
+        Simulate(**wrong)
