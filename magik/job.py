@@ -6,9 +6,14 @@ of child processes land in the log as well.
 
 import ctypes
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 
 import magik
@@ -43,6 +48,22 @@ def leash() -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_DIE_WITH_PARENT, signal.SIGTERM)
+
+
+@contextmanager
+def whole(path: str | Path) -> Iterator[Path]:
+    """A name beside `path` to write to; renamed to it at the end, so that no part stands there.
+
+    The name ends as `path` does, because many writers choose the format by it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        yield aside / path.name
+        os.replace(aside / path.name, path)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -1,0 +1,195 @@
+"""Results of a user's recording, back in µm and s: a table, a map, a summary.
+
+The same results give the same bytes.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tifffile
+import xarray as xr
+
+from magik import job, physics
+from magik.config import Sample
+
+NOTABLE = 0.05
+"""A warning speaks of the part of the localizations above which it is given."""
+
+EDGE = 0.01
+"""A prediction within this part of the trained range from its end lies at the end."""
+
+MAP_READ_OUT = "kernel"
+"""The read-out of the map that is exported; on simulations the closest to the truth."""
+
+
+def table(predictions: xr.Dataset, localizations: xr.Dataset, sample: Sample) -> pd.DataFrame:
+    """One row per localization, in px and in physical units.
+
+    Args:
+        predictions: PREDICTIONS of √(2D), px/frame^½.
+        localizations: LOCALIZATIONS that they were made from.
+        sample: the units.
+
+    Returns:
+        `frame` as numbered in the recording, `time_s` since its first frame, `x_px`, `y_px`,
+        `x_um`, `y_um`, `intensity` where it is known, `diffusivity_um2_s`.
+    """
+    row = predictions["localization_row"].to_numpy()
+    frame = predictions["frame"].to_numpy()
+    x, y = (predictions[axis].to_numpy().astype(float) for axis in "xy")
+    columns = {
+        "frame": frame + localizations.attrs.get("first_frame", 0),
+        "time_s": frame * sample.frame_interval_s,
+        "x_px": x,
+        "y_px": y,
+        "x_um": x * sample.pixel_size_um,
+        "y_um": y * sample.pixel_size_um,
+    }
+    if "intensity" in localizations:
+        columns["intensity"] = localizations["intensity"].to_numpy()[row]
+    scaling = predictions["prediction"].to_numpy().astype(float)
+    columns["diffusivity_um2_s"] = physics.diffusivity(scaling) * _um2_s(sample)
+    return pd.DataFrame(columns)
+
+
+def _um2_s(sample: Sample) -> float:
+    """µm²/s in one px²/frame."""
+    return sample.pixel_size_um**2 / sample.frame_interval_s
+
+
+def save_table(content: pd.DataFrame, path: str | Path) -> None:
+    """Write a table as CSV or Parquet, by the ending of its name; whole or not at all."""
+    with job.whole(path) as aside:
+        if aside.suffix == ".parquet":
+            content.to_parquet(aside, index=False)
+        else:
+            content.to_csv(aside, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def map_tiff(maps: xr.Dataset, sample: Sample, path: str | Path) -> None:
+    """Write the diffusion map of the longest duration, µm²/s, as a float32 TIFF with its scale.
+
+    The size of a pixel is in the resolution tags (pixels per µm) and in ImageJ's description
+    (unit: micron), so that Fiji, napari and others measure lengths in µm.
+
+    Args:
+        maps: MAPS of one video; square cells, the larger side of the field of view over the
+            longer side of the grid. Cells beyond the field of view are cut off.
+        sample: the units.
+        path: where.
+    """
+    rows, columns, cell_px = cells(maps)
+    chosen = maps["diffusivity"][list(maps.attrs["read_out"]).index(MAP_READ_OUT)]
+    grid = chosen[int(np.argmax(maps["duration"].to_numpy())), 0, :rows, :columns].to_numpy()
+    per_um = 1 / (cell_px * sample.pixel_size_um)
+    with job.whole(path) as aside:
+        tifffile.imwrite(
+            aside,
+            (grid * _um2_s(sample)).astype(np.float32),
+            imagej=True,
+            resolution=(per_um, per_um),
+            metadata={
+                "axes": "YX",
+                "unit": "micron",
+                "Labels": [f"diffusivity, um2/s, {MAP_READ_OUT} read-out"],
+            },
+        )
+
+
+def cells(maps: xr.Dataset) -> tuple[int, int, float]:
+    """Rows and columns of the grid that cover the field of view, and the side of a cell in px."""
+    height, width = maps.attrs["field_of_view"]
+    n_y, n_x = maps["diffusivity"].shape[-2:]
+    cell = max(height, width) / max(n_y, n_x)
+    return min(n_y, math.ceil(height / cell)), min(n_x, math.ceil(width / cell)), cell
+
+
+def summary(predictions: xr.Dataset, localizations: xr.Dataset, sample: Sample) -> dict[str, Any]:
+    """What the sample is, what was found, and where not to trust it; JSON values.
+
+    The density counts localizations per frame and field of view; crowding is ρDΔt of the mean D
+    and one frame (Methods).
+
+    Args:
+        predictions: PREDICTIONS of √(2D), px/frame^½; the attribute `trained_on` is JSON of what
+            the network was trained on.
+        localizations: LOCALIZATIONS of one video.
+        sample: the units.
+    """
+    scaling = predictions["prediction"].to_numpy().astype(float)
+    diffusivity = physics.diffusivity(scaling)
+    height, width = map(float, localizations.attrs["field_of_view"])
+    frames = int(localizations["n_frames"][0])
+    density = len(scaling) / frames / (height * width)
+    lower, median, upper = np.quantile(diffusivity, [0.25, 0.5, 0.75]) * _um2_s(sample)
+    trained_on = json.loads(predictions.attrs.get("trained_on", "{}"))
+    return {
+        "source": sample.source,
+        "localizations": len(scaling),
+        "frames": frames,
+        "duration_s": frames * sample.frame_interval_s,
+        "field_of_view_px": [height, width],
+        "localizations_per_frame": len(scaling) / frames,
+        "density_per_px2": density,
+        "density_per_um2": density / sample.pixel_size_um**2,
+        "diffusivity_um2_s": {
+            "median": float(median),
+            "lower_quartile": float(lower),
+            "upper_quartile": float(upper),
+            "mean": float(diffusivity.mean()) * _um2_s(sample),
+        },
+        "crowding": float(physics.crowding(density, diffusivity.mean(), 1.0)),
+        "warnings": list(_warnings(scaling, density, frames, trained_on)),
+    }
+
+
+def _warnings(
+    scaling: np.ndarray, density: float, frames: int, trained_on: Mapping[str, Any]
+) -> Iterator[str]:
+    """A sentence for each way in which the sample differs from what the network knows."""
+    unsure = "expect the diffusivities to be less accurate"
+    if "density" in trained_on:
+        low, high = trained_on["density"]
+        if not low <= density <= high:
+            yield (
+                f"There are {density:.2g} localizations per px² and frame; the network was trained "
+                f"on {low:.2g} to {high:.2g}: {unsure}."
+            )
+    if "frames" in trained_on and frames < trained_on["frames"][0]:
+        yield (
+            f"The recording has {frames} frames; the network was trained on at least "
+            f"{trained_on['frames'][0]}: {unsure}."
+        )
+    if "displacement_scaling" in trained_on:
+        low, high = trained_on["displacement_scaling"]
+        margin = EDGE * (high - low)
+        for part, end, remedy in (
+            (np.mean(scaling <= low + margin), "lower", "skip frames, so that particles move more"),
+            (np.mean(scaling >= high - margin), "upper", "record faster, or bin pixels"),
+        ):
+            if part > NOTABLE:
+                yield (
+                    f"For {part:.0%} of the localizations √(2D) is at the {end} end of what the "
+                    f"network was trained on ({low:.2g} to {high:.2g} px per frame^½), so their D "
+                    f"may lie beyond it: {remedy}, or train on a wider range."
+                )
+    if "radius" in trained_on and "length_px" in trained_on:
+        reach = trained_on["radius"] * trained_on["length_px"]
+        part = np.mean(scaling > reach / 3)
+        if part > NOTABLE:
+            yield (
+                f"For {part:.0%} of the localizations three standard deviations of a step exceed "
+                f"the reach of candidate edges ({reach:.3g} px), so the network does not see the "
+                "longest steps: record faster, or train with a larger radius."
+            )
+
+
+def save_summary(content: Mapping[str, Any], path: str | Path) -> None:
+    """Write a summary as JSON; whole or not at all."""
+    with job.whole(path) as aside:
+        aside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
