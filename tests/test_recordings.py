@@ -1,6 +1,8 @@
 """Users' files: what is read, and what is refused in one line."""
 
 import gzip
+import hashlib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ from magik import recordings, schema
 from magik.errors import InputError
 
 PIXEL_UM = 0.1
+DATA = Path(__file__).parents[1] / "data"
 
 
 @pytest.fixture
@@ -130,6 +133,26 @@ def test_counts_that_are_no_number_name_their_frame(tmp_path, counts, value):
     damaged[4, 2, 3] = value
     tifffile.imwrite(path, damaged, photometric="minisblack")
     assert "frame 4 (of 1, counted from 0)" in _refusal(path)
+
+
+@pytest.mark.parametrize("name", ["water.tif", "nucleus.csv.gz"])
+def test_the_example_recordings_are_those_of_their_notice(name):
+    path = DATA / "examples" / name
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert f"`{digest}`" in (DATA / "README.md").read_text("utf-8")
+
+
+def test_the_example_movie():
+    movie = recordings.read_movie(DATA / "examples" / "water.tif")
+    assert movie.counts.shape == (90, 160, 240)
+    assert movie.counts.dtype == np.uint8
+
+
+def test_the_example_table():
+    localizations = recordings.read_table(DATA / "examples" / "nucleus.csv.gz", {}, 0.16)
+    schema.check(localizations, schema.LOCALIZATIONS, "nucleus")
+    assert localizations.row_size.values.tolist() == [6932]
+    assert localizations.attrs == {"field_of_view": [131, 120], "first_frame": 0}
 
 
 # tables --------------------------------------------------------------------------------------
