@@ -432,6 +432,24 @@ class Study(Section):
             for letter, panel in self.figures[figure].panels.items()
         }
 
+    def must_find_files(self, root: str | Path) -> None:
+        """Refuse a study whose recordings are not there, before any job starts.
+
+        Args:
+            root: folder that the paths of the samples start from.
+
+        Raises:
+            InputError: naming the sample and the file.
+        """
+        for name, sample in self.samples.items():
+            kind = "movie" if sample.movie else "table"
+            path = Path(root) / str(sample.movie or sample.table)
+            if not path.is_file():
+                raise InputError(
+                    f"config.yaml: samples.{name}.{kind}: no file '{path}' "
+                    f"(paths start from {Path(root).resolve()})"
+                )
+
     def seed_of(self, *names: object) -> int:
         """A seed for one stage, from the study's seed and the names of what it makes.
 

@@ -5,13 +5,15 @@ of child processes land in the log as well.
 """
 
 import ctypes
+import hashlib
+import json
 import os
 import shutil
 import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -48,6 +50,24 @@ def leash() -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_DIE_WITH_PARENT, signal.SIGTERM)
+
+
+def side_file(output: str, inputs: Iterable[str], settings: Mapping[str, object]) -> Path:
+    """Where a job keeps what it needs to resume: beside its output, named by what makes it.
+
+    Snakemake does not know of this file and so leaves it alone when the job is killed. A run
+    with other data, settings or code finds no file of its name and starts afresh.
+
+    Args:
+        output: path of the result.
+        inputs: paths of the files that the result rests on; their bytes count.
+        settings: JSON values: settings, seed, hash of the code.
+    """
+    digest = hashlib.sha256(json.dumps(dict(settings), sort_keys=True).encode())
+    for path in inputs:
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return Path(f"{output}.{digest.hexdigest()[:16]}.resume")
 
 
 @contextmanager

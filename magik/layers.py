@@ -50,10 +50,15 @@ def shelf_of(module: str) -> str:
     raise KeyError(f"magik.{module} stands on no shelf of magik.layers.SHELVES")
 
 
-@cache
 def imports(module: str) -> frozenset[str]:
     """Modules of this package that `magik.<module>` imports itself."""
-    tree = ast.parse((PACKAGE / f"{module}.py").read_text())
+    return imported_by(PACKAGE / f"{module}.py")
+
+
+@cache
+def imported_by(source: Path) -> frozenset[str]:
+    """Modules of this package that a Python file imports itself."""
+    tree = ast.parse(source.read_text())
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == "magik":
@@ -77,13 +82,14 @@ def closure(*modules: str) -> tuple[str, ...]:
 
 
 @cache
-def fingerprint(*modules: str) -> str:
-    """Hash of the source that the modules rest on: the rerun trigger of every rule.
+def fingerprint(script: Path) -> str:
+    """Hash of a script and of every module that it rests on: the rerun trigger of its rule.
 
     Snakemake does not see the imports of a script, so each rule carries this in its `params`:
     editing a module plans exactly the rules that rest on it, touching a file plans nothing.
     """
+    modules = [PACKAGE / f"{module}.py" for module in closure(*imported_by(script))]
     digest = hashlib.sha256()
-    for module in closure(*modules):
-        digest.update(module.encode() + b"\0" + (PACKAGE / f"{module}.py").read_bytes() + b"\0")
+    for source in (script, *modules):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
     return digest.hexdigest()[:16]

@@ -1,0 +1,30 @@
+"""From a movie, simulated or real, to a diffusion map. What it makes is declared in config.yaml."""
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    input:
+        "results/scores.csv",
+        [results_of_figure(name) for name in study.figures],
+        [results_of_sample(name) for name in study.samples],
+    default_target: True
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/learn.smk"
+include: "workflow/rules/read_out.smk"
+include: "workflow/rules/samples.smk"
+include: "workflow/rules/names.smk"

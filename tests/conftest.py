@@ -1,0 +1,13 @@
+"""Every test runs with the axis names and types of the signatures checked (jaxtyping, beartype)."""
+
+from jaxtyping import install_import_hook
+
+from magik import layers
+
+CHECKED = [
+    f"magik.{module}"
+    for modules in layers.SHELVES.values()
+    for module in modules
+    if module not in ("layers", "config")  # layers is loaded; config is checked by pydantic
+]
+install_import_hook(CHECKED, "typed.check")

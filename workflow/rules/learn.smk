@@ -1,0 +1,55 @@
+"""Graphs -> a trained network -> predictions. The only rules whose scripts import torch."""
+
+
+rule train:
+    input:
+        graphs=of_dataset("results/data/{dataset}/train/{tier}/graphs.zarr.zip"),
+        validation=of_dataset("results/data/{dataset}/validation/{tier}/graphs.zarr.zip"),
+    output:
+        checkpoint="results/runs/{experiment}/{tier}/seed{seed}/checkpoint.safetensors",
+    params:
+        task=named("task"),
+        network=named("network"),
+        recipe=named("recipe"),
+        features=section("experiment", "features"),
+        seed=seed("train"),
+        code=code("train"),
+    log:
+        "results/logs/train/{experiment}/{tier}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/train/{experiment}/{tier}/seed{seed}.tsv"
+    conda:
+        "../../envs/magik.yaml"
+    threads: lambda w: study.recipes[study.experiments[w.experiment].recipe].threads
+    retries: 2  # each resumes where the last one was killed
+    resources:
+        gpu=lambda w: wants_gpu(w.experiment),
+        mem_mb=megabytes(3000, 3),
+        runtime=minutes(120, 0.2),
+    script:
+        "../scripts/train.py"
+
+
+rule predict:
+    input:
+        checkpoint="results/runs/{experiment}/{tier}/seed{seed}/checkpoint.safetensors",
+        graphs=of_dataset("results/data/{dataset}/{split}/{tier}/graphs.zarr.zip"),
+        localizations=of_dataset("results/data/{dataset}/{split}/{tier}/localizations.zarr.zip"),
+    output:
+        predictions="results/runs/{experiment}/{tier}/seed{seed}/predictions_{split}.zarr.zip",
+    params:
+        predict=section("experiment", "predict"),
+        code=code("predict"),
+    log:
+        "results/logs/predict/{experiment}/{tier}/seed{seed}/{split}.log",
+    benchmark:
+        "results/benchmarks/predict/{experiment}/{tier}/seed{seed}/{split}.tsv"
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        gpu=lambda w: wants_gpu(w.experiment),
+        mem_mb=megabytes(3000, 3),
+        runtime=minutes(30, 0.1),
+    script:
+        "../scripts/predict.py"

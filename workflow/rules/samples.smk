@@ -1,0 +1,123 @@
+"""A user's own recordings: movie or table -> the same chain, read out in physical units."""
+
+
+rule sample_movie:
+    input:
+        movie=lambda w: study.samples[w.sample].movie,
+    output:
+        localizations="results/samples/{sample}/localizations.zarr.zip",
+    params:
+        localize=section("sample", "localize"),
+        code=code("sample_movie"),
+    wildcard_constraints:
+        sample=any_of(name for name, sample in study.samples.items() if sample.movie),
+    log:
+        "results/logs/sample_movie/{sample}.log",
+    benchmark:
+        "results/benchmarks/sample_movie/{sample}.tsv"
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w, input, attempt: attempt * int(2000 + 8 * input.size_mb),
+        runtime=lambda w, input, attempt: attempt * int(15 + input.size_mb),
+    script:
+        "../scripts/sample_movie.py"
+
+
+rule sample_table:
+    input:
+        table=lambda w: study.samples[w.sample].table,
+    output:
+        localizations="results/samples/{sample}/localizations.zarr.zip",
+    params:
+        columns=lambda w: dict(study.samples[w.sample].columns),
+        pixel_size_um=lambda w: study.samples[w.sample].pixel_size_um,
+        code=code("sample_table"),
+    wildcard_constraints:
+        sample=any_of(name for name, sample in study.samples.items() if sample.table),
+    log:
+        "results/logs/sample_table/{sample}.log",
+    benchmark:
+        "results/benchmarks/sample_table/{sample}.tsv"
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w, input, attempt: attempt * int(1000 + 20 * input.size_mb),
+        runtime=lambda w, attempt: attempt * 10,
+    script:
+        "../scripts/sample_table.py"
+
+
+rule sample_graph:
+    input:
+        localizations="results/samples/{sample}/localizations.zarr.zip",
+    output:
+        graphs="results/samples/{sample}/graphs.zarr.zip",
+    params:
+        # reach and unit of length are those of the data that the network was trained on
+        graph=lambda w: trained_on(w).graph.model_dump(mode="json"),
+        length_px=lambda w: trained_on(w).simulate.field_of_view,
+        code=code("graph"),
+    log:
+        "results/logs/sample_graph/{sample}.log",
+    benchmark:
+        "results/benchmarks/sample_graph/{sample}.tsv"
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w, input, attempt: attempt * int(1000 + 100 * input.size_mb),
+        runtime=lambda w, attempt: attempt * 10,
+    script:
+        "../scripts/graph.py"
+
+
+rule sample_predict:
+    input:
+        checkpoint=of_sample("results/runs/{experiment}/coordinates/seed{seed}/checkpoint.safetensors"),
+        graphs="results/samples/{sample}/graphs.zarr.zip",
+        localizations="results/samples/{sample}/localizations.zarr.zip",
+    output:
+        predictions="results/samples/{sample}/predictions.zarr.zip",
+    params:
+        predict=lambda w: study.experiments[study.samples[w.sample].experiment].predict.model_dump(
+            mode="json"
+        ),
+        code=code("predict"),
+    log:
+        "results/logs/sample_predict/{sample}.log",
+    benchmark:
+        "results/benchmarks/sample_predict/{sample}.tsv"
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        gpu=lambda w: wants_gpu(study.samples[w.sample].experiment),
+        mem_mb=lambda w, input, attempt: attempt * int(3000 + 20 * input.size_mb),
+        runtime=lambda w, input, attempt: attempt * int(30 + input.size_mb),
+    script:
+        "../scripts/predict.py"
+
+
+rule sample_map:
+    input:
+        predictions="results/samples/{sample}/predictions.zarr.zip",
+    output:
+        maps="results/samples/{sample}/maps.zarr.zip",
+    params:
+        map=section("sample", "map"),
+        code=code("sample_map"),
+    log:
+        "results/logs/sample_map/{sample}.log",
+    benchmark:
+        "results/benchmarks/sample_map/{sample}.tsv"
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w, input, attempt: attempt * int(2000 + 50 * input.size_mb),
+        runtime=lambda w, attempt: attempt * 10,
+    script:
+        "../scripts/sample_map.py"
