@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -21,6 +22,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 
 from magik.errors import InputError
 
@@ -154,7 +156,9 @@ class Observe(Section):
 class Render(Section):
     """Fluorescence images of the trajectories (DeepTrack)."""
 
-    psf_sd: Positive = Field(1.0, description="s.d. of the point spread function, px")
+    psf_sd: float = Field(
+        1.0, ge=0.5, le=5, description="s.d. of the point spread function, px, from 0.5 to 5"
+    )
     background: float = Field(10, ge=0, description="counts per px")
     poisson: bool = Field(True, description="shot noise")
 
@@ -281,6 +285,19 @@ class Map(Section):
         return extremes[duration] if isinstance(duration, str) else duration
 
 
+def _must_differ(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"{list(seeds)}; expected each seed once")
+    return seeds
+
+
+Seeds = Annotated[
+    tuple[Annotated[int, Field(ge=0)], ...],
+    Field(min_length=1, description="one training each"),
+    AfterValidator(_must_differ),
+]
+
+
 class Defaults(Section):
     """What every data set and experiment has, unless it says otherwise. Scales overlay this."""
 
@@ -293,7 +310,7 @@ class Defaults(Section):
     features: Features = Features()
     predict: Predict = Predict()
     map: Map = Map()
-    seeds: tuple[int, ...] = Field((0,), min_length=1, description="one training each")
+    seeds: Seeds = (0,)
 
 
 class Dataset(Section):
@@ -324,7 +341,7 @@ class Experiment(Section):
     features: Features
     predict: Predict
     map: Map
-    seeds: tuple[int, ...] = Field((0,), min_length=1, description="one training each")
+    seeds: Seeds = (0,)
 
 
 class Panel(Section):
@@ -412,10 +429,11 @@ class Study(Section):
                 experiment = self.experiments[panel.of]
                 if figure.tier not in experiment.tiers:
                     raise ValueError(f"{where}: '{panel.of}' has no tier '{figure.tier}'")
-                if isinstance(panel.duration, int) and panel.duration not in experiment.map.durations:
+                durations = experiment.map.durations
+                if isinstance(panel.duration, int) and panel.duration not in durations:
                     raise ValueError(
                         f"{where}.duration: {panel.duration} is not among "
-                        f"experiments.{panel.of}.map.durations {experiment.map.durations}"
+                        f"experiments.{panel.of}.map.durations {durations}"
                     )
         for name, sample in self.samples.items():
             _must_know(f"samples.{name}.experiment", sample.experiment, self.experiments)
@@ -473,10 +491,15 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
         old = merged.get(key)
-        both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        # a distribution is one value: {exponential: …} replaces {log_uniform: …}
-        merged[key] = merge(old, value) if both and key != "diffusivity" else value
+        if isinstance(old, Mapping) and isinstance(value, Mapping) and not _is_value(value):
+            value = merge(old, value)
+        merged[key] = value
     return merged
+
+
+def _is_value(given: Mapping[str, Any]) -> bool:
+    """A distribution is one value: {exponential: …} replaces {log_uniform: …}."""
+    return any(name in given for name in ("uniform", "log_uniform", "exponential"))
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
@@ -538,22 +561,37 @@ _SECTIONS = tuple(key for key in Defaults.model_fields if key != "seeds")
 
 def _explain(error: ValidationError) -> str:
     """The first thing wrong, in one line: where, what was found, what was expected."""
-    first = error.errors()[0]
+    # a misspelt name also leaves the right one missing: speak of the misspelling
+    errors = sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+    first = errors[0]
     path = [str(part) for part in first["loc"] if str(part) not in _UNION_TAGS]
-    found = first.get("input")
+    place, within = ".".join(path), ".".join(path[:-1])
+    found, message = first.get("input"), first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
-        section = ".".join(path[:-1]) or "the top level"
         names = list(_fields_at(path[:-1]))
-        return f"{section} has no setting '{path[-1]}'.{_suggest(path[-1], names)}"
+        return (
+            f"{within or 'the top level'} has no setting '{path[-1]}'.{_suggest(path[-1], names)}"
+        )
+    if first["type"] == "missing" and path[-1].isdigit():
+        return f"{within}: {path[-1]} values; expected at least {int(path[-1]) + 1}"
     if first["type"] == "missing":
-        return f"{'.'.join(path)}: this setting is required"
-    message = first["msg"].removeprefix("Value error, ")
+        return f"{place}: this setting is required"
+    if path and path[-1] == "[key]":
+        return (
+            f"{'.'.join(path[:-2])}: {found!r} is not a name that fits here; expected "
+            f"{first['ctx']['pattern'].strip('^$')}"
+        )
     if first["type"] == "value_error":
-        place = ".".join(path)
         return f"{place}: {message}" if place else message
-    setting = f"{'.'.join(path)} = {found!r}"
+    if first["type"] in ("model_type", "dict_type"):
+        message = "expected settings by name"
+    elif first["type"] == "tuple_type":
+        message = "expected a list of values"
+    elif first["type"].startswith(("greater_than", "less_than")):
+        message = _range_at(path) or message
+    message = message.replace("Input should be", "expected")
     unit = _description_at(path)
-    return f"{setting}: {message}" + (f" ({unit})" if unit else "")
+    return f"{place} = {found!r}: {message}" + (f" ({unit})" if unit else "")
 
 
 _UNION_TAGS = ("Uniform", "LogUniform", "Exponential", "tuple[float, float]")
@@ -561,14 +599,32 @@ _UNION_TAGS = ("Uniform", "LogUniform", "Exponential", "tuple[float, float]")
 
 def _fields_at(path: list[str]) -> Iterator[str]:
     model = _model_at(path)
-    yield from (model.model_fields if model else ())
+    sections: list[type[BaseModel]] = [model] if model else [Uniform, LogUniform, Exponential]
+    for section in sections:
+        yield from section.model_fields
+
+
+def _field_at(path: list[str]) -> FieldInfo | None:
+    model = _model_at(path[:-1])
+    return model.model_fields.get(path[-1]) if model and path else None
 
 
 def _description_at(path: list[str]) -> str:
-    model = _model_at(path[:-1])
-    if model and path and path[-1] in model.model_fields:
-        return model.model_fields[path[-1]].description or ""
-    return ""
+    field = _field_at(path)
+    return field.description or "" if field else ""
+
+
+def _range_at(path: list[str]) -> str:
+    """All that bounds a number, not only the bound that was broken."""
+    field = _field_at(path)
+    signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+    bounds = [
+        f"{sign} {getattr(limit, name):g}"
+        for limit in (field.metadata if field else ())
+        for name, sign in signs.items()
+        if hasattr(limit, name)
+    ]
+    return f"expected {' and '.join(bounds)}" if bounds else ""
 
 
 def _model_at(path: list[str]) -> type[BaseModel] | None:
