@@ -1,0 +1,193 @@
+"""A wrong setting is refused before any job starts, in one line that helps."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from magik import config
+from magik.errors import InputError
+
+ROOT = Path(__file__).parents[1]
+SCALES = ROOT / "workflow" / "scales"
+SHIPPED = config.read_yaml(ROOT / "config.yaml")
+
+
+def study(**changes) -> config.Study:
+    """The shipped study with some settings changed."""
+    return config.load(config.merge(SHIPPED, changes), SCALES)
+
+
+def sample(**settings) -> dict:
+    """A recording named `mine`, complete but for `settings`."""
+    complete = {
+        "movie": "mine.tif",
+        "pixel_size_um": 0.1,
+        "frame_interval_s": 0.03,
+        "experiment": "diffusivity",
+    }
+    given = {key: value for key, value in (complete | settings).items() if value is not None}
+    return {"samples": {"mine": given}}
+
+
+def simulate(**settings) -> dict:
+    return {"datasets": {"brownian": {"simulate": settings}}}
+
+
+@pytest.mark.parametrize("scale", [path.stem for path in SCALES.glob("*.yaml")])
+def test_what_ships_is_accepted_at_every_scale(scale):
+    assert study(scale=scale).scale == scale
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        # names that are not known
+        ({"datsets": {}}, "the top level has no setting 'datsets'. Did you mean 'datasets'?"),
+        (
+            {"datasets": {"landscape": {"graph": {"raduis": 0.1}}}},
+            "datasets.landscape.graph has no setting 'raduis'. Did you mean 'radius'?",
+        ),
+        ({"scale": "papr"}, "scale: no 'papr'. Did you mean 'paper'?"),
+        (
+            {"experiments": {"diffusivity": {"network": "magic"}}},
+            "experiments.diffusivity.network: no 'magic'. Did you mean 'magik'?",
+        ),
+        (
+            {"figures": {"fig4": {"panels": {"a": {"panel": "frame", "of": "difusivity"}}}}},
+            "figures.fig4.panels.a.of: no 'difusivity'. Did you mean 'diffusivity'?",
+        ),
+        (sample(experiment="nothing"), "samples.mine.experiment: no 'nothing'. Known: "),
+        (sample(pixelsize_um=1, pixel_size_um=None), "Did you mean 'pixel_size_um'?"),
+        (
+            {"published": [{"experiment": "x", "score": "mae", "value": 1, "source": "Fig. 4"}]},
+            "published.0.experiment: no 'x'. Known: ",
+        ),
+        (
+            simulate(diffusivity={"loguniform": [0.1, 1]}),
+            "datasets.brownian.simulate.diffusivity has no setting 'loguniform'. "
+            "Did you mean 'log_uniform'?",
+        ),
+        # values out of range, with the range and the unit
+        (
+            {"defaults": {"graph": {"radius": -1}}},
+            "defaults.graph.radius = -1: expected > 0 and <= 1 (reach in space, fields of view)",
+        ),
+        ({"recipes": {"paper": {"learning_rate": 0}}}, "paper.learning_rate = 0: expected > 0"),
+        ({"seed": -1}, "seed = -1: expected >= 0"),
+        (sample(pixel_size_um=0), "samples.mine.pixel_size_um = 0: expected > 0 (µm per px)"),
+        (simulate(diffusivity=[0.7, 0.005]), "from 0.7 to 0.005 px²/frame; expected 0 <= lowest"),
+        (simulate(frames=[55, 50]), "simulate.frames: from 55 to 50; expected 0 <= lowest <="),
+        ({"networks": {"magik": {"heads": 7}}}, "heads = 7 must divide the latent width 96"),
+        ({"defaults": {"predict": {"overlap": 60}}}, "overlap = 60 must be below window = 50"),
+        ({"defaults": {"localize": {"diameter": 4}}}, "diameter must be odd, but is 4 px"),
+        ({"defaults": {"seeds": [0, 0]}}, "defaults.seeds: [0, 0]; expected each seed once"),
+        (
+            {"figures": {"fig4": {"panels": {"g": {"duration": 70}}}}},
+            "figures.fig4.panels.g.duration: 70 is not among experiments.diffusion_map",
+        ),
+        # values of the wrong kind
+        ({"defaults": {"graph": {"radius": "wide"}}}, "defaults.graph.radius = 'wide': expected a"),
+        ({"datasets": [1]}, "datasets = [1]: expected settings by name"),
+        (simulate(frames=50), "simulate.frames = 50: expected a list of values (frames per video"),
+        (simulate(frames=[50]), "simulate.frames: 1 values; expected at least 2"),
+        ({"recipes": {"paper": {"device": "gpu"}}}, "expected 'auto', 'cpu' or 'cuda'"),
+        (
+            {"experiments": {"Bad Name": {}}},
+            "experiments: 'Bad Name' is not a name that fits here; expected [a-z][a-z0-9_]*",
+        ),
+        # what is missing, or there twice
+        ({"experiments": {"mine": {}}}, "experiments.mine.dataset: this setting is required"),
+        (sample(pixel_size_um=None), "samples.mine.pixel_size_um: this setting is required"),
+        (sample(movie=None), "samples.mine: a sample has either 'movie' or 'table'"),
+        (sample(table="mine.csv"), "samples.mine: a sample has either 'movie' or 'table'"),
+    ],
+)
+def test_a_wrong_setting_is_refused_in_one_line(changes, message):
+    with pytest.raises(InputError) as refused:
+        study(**changes)
+    said = str(refused.value)
+    assert said.startswith("config.yaml: ")
+    assert message in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("defaults: {graph: {radius: 0.2}\nseed: 1\n", "mine.yaml:2: not YAML"),
+        ("scale: laptop\n\tseed: 1\n", "mine.yaml:2: not YAML"),
+        ("- 1\n", "mine.yaml: expected settings by name, found list"),
+        (None, "mine.yaml: no such file"),
+    ],
+)
+def test_what_is_not_yaml_is_refused_with_file_and_line(tmp_path, content, message):
+    path = tmp_path / "mine.yaml"
+    if content:
+        path.write_text(content)
+    with pytest.raises(InputError, match=message):
+        config.read_yaml(path)
+
+
+def test_a_recording_that_is_not_there_is_refused(tmp_path):
+    mine = study(**sample(movie="mine.tif"))
+    with pytest.raises(InputError, match=r"samples\.\w+\.\w+: no file '"):
+        mine.must_find_files(tmp_path)
+    study().must_find_files(ROOT)
+
+
+def test_defaults_are_inherited_and_overridden_one_by_one():
+    given = study(defaults={"graph": {"max_lag": 3}}, datasets={"mine": {"graph": {"radius": 0.5}}})
+    assert given.datasets["mine"].graph == config.Graph(radius=0.5, max_lag=3)
+    assert given.datasets["brownian"].graph == config.Graph(radius=0.20, max_lag=3)
+
+
+def test_a_scale_overlays_the_defaults():
+    tiny, paper = study(scale="tiny"), study(scale="paper")
+    assert tiny.datasets["brownian"].splits.train.videos < 10
+    assert paper.datasets["brownian"].splits.train.videos == 2000
+    assert tiny.datasets["brownian"].graph == paper.datasets["brownian"].graph
+
+
+def test_an_experiment_named_as_a_setting_is_merged_like_any_other():
+    """`diffusivity` is an experiment and a setting; only the setting is one value."""
+    assert study(experiments={"diffusivity": {"network": "magik"}}).experiments["diffusivity"]
+    merged = config.merge(
+        {"diffusivity": {"log_uniform": [0.1, 1]}},
+        {"diffusivity": {"exponential": 0.1, "within": [0, 1]}},
+    )
+    assert merged == {"diffusivity": {"exponential": 0.1, "within": [0, 1]}}
+
+
+def test_text_from_the_command_line_is_read_as_numbers():
+    """Snakemake's --config hands over nested values as text."""
+    given = study(seed="3", datasets={"brownian": {"graph": {"radius": "0.25"}}})
+    assert (given.seed, given.datasets["brownian"].graph.radius) == (3, 0.25)
+
+
+def test_settings_are_frozen():
+    with pytest.raises(ValidationError, match="frozen"):
+        study().seed = 2
+
+
+def test_a_section_survives_the_way_to_a_job():
+    """What a script rebuilds from its params is what the study said."""
+    for name, dataset in study().datasets.items():
+        again = config.Dataset(**dataset.model_dump(mode="json"))
+        assert again == dataset, name
+
+
+def test_seeds_differ_between_stages_and_follow_the_studys_seed():
+    names = [("simulate", "brownian", split) for split in config.SPLITS] + [("train", "x", 0)]
+    seeds = [study().seed_of(*each) for each in names]
+    assert len(set(seeds)) == len(seeds)
+    assert seeds == [study().seed_of(*each) for each in names]
+    assert not set(seeds) & {study(seed=2).seed_of(*each) for each in names}
+
+
+def test_durations_of_panels_follow_the_map():
+    """A scale may shorten the videos; the figure draws the shortest and the longest map."""
+    durations = {"defaults": {"map": {"durations": [30, 10, 20]}}}
+    panels = study(**durations).panels("fig4")
+    assert (panels["g"].duration, panels["h"].duration) == (10, 30)
+    assert panels["a"].duration is None
