@@ -101,16 +101,13 @@ PREDICTIONS = Layout(
     1,
     {
         "row_size": Variable(("video",), "1", "localizations of each video", "iu"),
-        "localization_row": Variable(("localization",), "1", "row in the localizations", "iu"),
         "frame": Variable(("localization",), "frame", "index in its video", "iu"),
         "x": Variable(("localization",), "px", "centroid, column"),
         "y": Variable(("localization",), "px", "centroid, row"),
         "prediction": Variable(("localization",), "as target", "what the network says"),
         "target": _optional(("localization",), "see target_name", "truth; NaN = unknown"),
-        "link_score": _optional(("edge",), "1", "probability that an edge is a link"),
-        "edge_index": _optional(("end", "edge"), "1", "rows of this store", "iu"),
     },
-    attributes=("field_of_view", "target_name"),
+    attributes=("field_of_view", "target_name", "trained_on"),
 )
 
 MAPS = Layout(
@@ -126,7 +123,29 @@ MAPS = Layout(
     attributes=("field_of_view", "read_out"),
 )
 
-LAYOUTS = {layout.name: layout for layout in (MOVIE, LOCALIZATIONS, GRAPHS, PREDICTIONS, MAPS)}
+FLOORS = Layout(
+    "floors",
+    1,
+    {
+        "row_size": Variable(("video",), "1", "localizations of each video", "iu"),
+        "frame": Variable(("localization",), "frame", "index in its video", "iu"),
+        "x": Variable(("localization",), "px", "centroid, column"),
+        "y": Variable(("localization",), "px", "centroid, row"),
+        "particle": Variable(("localization",), "1", "true identity; -1 = none", "i"),
+        "truth": Variable(("localization",), "px²/frame", "true D; NaN = none"),
+        "diffusivity": Variable(
+            ("method", "localization"), "px²/frame", "estimated D; NaN = not by this method"
+        ),
+        "track": Variable(
+            ("linker", "localization"), "1", "track found, counted within its video", "i"
+        ),
+    },
+    attributes=("field_of_view", "method", "linker", "max_lag", "localization_error"),
+)
+
+LAYOUTS = {
+    layout.name: layout for layout in (MOVIE, LOCALIZATIONS, GRAPHS, PREDICTIONS, MAPS, FLOORS)
+}
 
 
 def check(dataset: xr.Dataset, layout: Layout, where: str) -> xr.Dataset:
@@ -185,3 +204,15 @@ def row_of(row_size: np.ndarray) -> np.ndarray:
     array([0, 0, 2, 2, 2])
     """
     return np.repeat(np.arange(len(row_size)), row_size)
+
+
+def first_frame(localizations: xr.Dataset) -> xr.Dataset:
+    """The first frame of the first video, as a video of its own.
+
+    Args:
+        localizations: LOCALIZATIONS, rows ordered by video and frame.
+    """
+    size = int(localizations["row_size"][0])
+    seen = int(np.searchsorted(localizations["frame"][:size].to_numpy(), 1))
+    one = localizations.isel(video=slice(0, 1), localization=slice(0, seen))
+    return one.assign(row_size=("video", [seen]), n_frames=("video", [1]))
