@@ -250,7 +250,9 @@ class Recipe(Section):
     batch_size: Count = Field(8, description="graphs per step")
     learning_rate: Positive = Field(1e-3, description="Adam; the peak if one_cycle")
     schedule: Literal["constant", "one_cycle"] = "constant"
-    window: Count | None = Field(None, description="frames cropped from each video; all if null")
+    window: tuple[Count, Count] | None = Field(
+        None, description="frames cropped from each video, growing over training; all if null"
+    )
     link_loss: float = Field(0, ge=0, description="weight of the auxiliary link loss")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Count = Field(1, description="CPU threads; part of what makes the bytes")
@@ -260,14 +262,10 @@ class Recipe(Section):
 class Predict(Section):
     """Prediction of whole videos, long ones in windows."""
 
-    window: Count = Field(50, description="frames per window (the paper's 50)")
-    overlap: Annotated[int, Field(ge=0)] = Field(0, description="frames shared by two windows")
-
-    @model_validator(mode="after")
-    def _overlap_fits(self) -> Self:
-        if self.overlap >= self.window:
-            raise ValueError(f"overlap = {self.overlap} must be below window = {self.window}")
-        return self
+    window: Count = Field(50, description="frames, at least; the paper's 50")
+    context: Annotated[int, Field(ge=0)] = Field(
+        0, description="further frames seen on each side of a window; the paper's 0"
+    )
 
 
 class Map(Section):
@@ -278,11 +276,6 @@ class Map(Section):
     durations: tuple[Count, ...] = Field(
         (100, 1500), min_length=1, description="frames that maps are made of"
     )
-
-    def frames(self, duration: int | str | None) -> int | None:
-        """A duration in frames: itself, or the shortest or longest of `durations`."""
-        extremes = {"shortest": min(self.durations), "longest": max(self.durations)}
-        return extremes[duration] if isinstance(duration, str) else duration
 
 
 def _must_differ(seeds: tuple[int, ...]) -> tuple[int, ...]:
@@ -358,6 +351,8 @@ class Panel(Section):
     def _a_map_has_a_duration(self) -> Self:
         if (self.panel == "map") != (self.duration is not None):
             raise ValueError("duration belongs to a panel of kind 'map', and only to that")
+        if self.read_out and self.panel != "map":
+            raise ValueError("read_out belongs to a panel of kind 'map', and only to that")
         return self
 
 
@@ -440,15 +435,6 @@ class Study(Section):
         for index, number in enumerate(self.published):
             _must_know(f"published.{index}.experiment", number.experiment, self.experiments)
         return self
-
-    def panels(self, figure: str) -> dict[str, Panel]:
-        """The panels of a figure, every duration in frames."""
-        return {
-            letter: panel.model_copy(
-                update={"duration": self.experiments[panel.of].map.frames(panel.duration)}
-            )
-            for letter, panel in self.figures[figure].panels.items()
-        }
 
     def must_find_files(self, root: str | Path) -> None:
         """Refuse a study whose recordings are not there, before any job starts.

@@ -183,11 +183,3 @@ def test_seeds_differ_between_stages_and_follow_the_studys_seed():
     assert len(set(seeds)) == len(seeds)
     assert seeds == [study().seed_of(*each) for each in names]
     assert not set(seeds) & {study(seed=2).seed_of(*each) for each in names}
-
-
-def test_durations_of_panels_follow_the_map():
-    """A scale may shorten the videos; the figure draws the shortest and the longest map."""
-    durations = {"defaults": {"map": {"durations": [30, 10, 20]}}}
-    panels = study(**durations).panels("fig4")
-    assert (panels["g"].duration, panels["h"].duration) == (10, 30)
-    assert panels["a"].duration is None

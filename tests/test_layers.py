@@ -1,0 +1,66 @@
+"""A module imports only from its left; foreign packages have one owner each."""
+
+import ast
+from itertools import chain
+
+import pytest
+
+from magik import layers
+
+MODULES = list(chain(*layers.SHELVES.values()))
+WRITTEN = sorted(path.stem for path in layers.PACKAGE.glob("[!_]*.py"))
+
+
+def foreign(module: str) -> set[str]:
+    """Packages that a module imports, wherever in the file."""
+    tree = ast.parse((layers.PACKAGE / f"{module}.py").read_text())
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return {name.split(".")[0] for name in names}
+
+
+def test_every_module_stands_on_one_shelf():
+    assert sorted(MODULES) == WRITTEN
+
+
+@pytest.mark.parametrize("module", WRITTEN)
+def test_imports_come_from_the_left(module):
+    shelf = layers.shelf_of(module)
+    before = layers.SHELVES[shelf][: layers.SHELVES[shelf].index(module)]
+    others = [name for name in layers.MAY_IMPORT[shelf] if name != shelf]
+    allowed = {*before, *chain(*(layers.SHELVES[name] for name in others))}
+    assert layers.imports(module) <= allowed
+
+
+@pytest.mark.parametrize("module", WRITTEN)
+def test_foreign_packages_are_touched_by_their_owners_only(module):
+    owned_by_others = {name for name, owners in layers.OWNERS.items() if module not in owners}
+    assert not foreign(module) & owned_by_others
+
+
+@pytest.mark.parametrize("package", layers.OWNERS)
+def test_owners_use_what_they_own(package):
+    """A package that nobody imports any more does not belong into the table."""
+    assert any(package in foreign(module) for module in layers.OWNERS[package])
+
+
+def test_a_fingerprint_follows_content_and_closure(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("from magik import errors\n")
+    before = layers.fingerprint(script)
+    assert set(layers.closure(*layers.imported_by(script))) == {"errors"}
+
+    layers.fingerprint.cache_clear()
+    layers.imported_by.cache_clear()
+    script.touch()
+    assert layers.fingerprint(script) == before
+
+    layers.fingerprint.cache_clear()
+    layers.imported_by.cache_clear()
+    script.write_text("from magik import store\n")
+    assert layers.fingerprint(script) != before
+    assert {"store", "schema", "errors"} <= set(layers.closure(*layers.imported_by(script)))
