@@ -1,0 +1,476 @@
+"""The network (Methods, "Description of MAGIK"), and ours that sees whole tracks.
+
+Inside, lengths are fields of view. `MAGIK` reads like the paper: encoders, FGNN blocks,
+decoders. `MAGIKTracks` shares its pieces and adds evidence pooled along soft tracks.
+"""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch_geometric.utils import scatter, to_dense_batch
+
+from magik import config
+from magik.dataset import Batch
+
+
+class Output(NamedTuple):
+    """What a network says of a batch, in units of the standardised target."""
+
+    node: Float[Tensor, " nodes"]
+    edge: Float[Tensor, " edges"]
+    graph: Float[Tensor, " graphs"] | None = None
+    links: tuple["Links", ...] = ()
+
+
+def mlp(*widths: int) -> nn.Sequential:
+    """Linear, GELU and layer normalisation for each width after the first."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        layers += [nn.Linear(before, after), nn.GELU(), nn.LayerNorm(after)]
+    return nn.Sequential(*layers)
+
+
+class EdgeUpdate(nn.Module):
+    """e'' = MLP([v_i, v_j, e]) (Methods, Eq. 1).
+
+    The linear layer acts on the ends before they are gathered: a node is multiplied once, not
+    once for each of its edges.
+    """
+
+    def __init__(self, node_width: int, edge_width: int, width: int):
+        super().__init__()
+        self.sender = nn.Linear(node_width, width, bias=False)
+        self.receiver = nn.Linear(node_width, width, bias=False)
+        self.edge = nn.Linear(edge_width, width)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(
+        self,
+        v: Float[Tensor, "nodes node_width"],
+        e: Float[Tensor, "edges edge_width"],
+        edge_index: Int[Tensor, "2 edges"],
+    ) -> Float[Tensor, "edges width"]:
+        """Updated edges."""
+        sender, receiver = edge_index
+        mixed = self.edge(e) + self.sender(v)[sender] + self.receiver(v)[receiver]
+        return self.norm(F.gelu(mixed))
+
+
+class LocalReceptiveField(nn.Module):
+    """Learnable Gaussian weight of an edge, w = exp(-(d² / 2σ²)^β) (Methods, Eq. 2).
+
+    β = 1 is a Gaussian; a larger β tends to a hard cut-off at √2 σ. Both are kept positive by
+    learning their logarithm, so no gradient is ever clipped away.
+
+    Args:
+        sigma: initial σ, in fields of view (as all distances inside the network).
+        beta: initial β, dimensionless.
+    """
+
+    def __init__(self, sigma: float, beta: float):
+        super().__init__()
+        self.log_sigma = nn.Parameter(torch.tensor(float(sigma)).log())
+        self.log_beta = nn.Parameter(torch.tensor(float(beta)).log())
+
+    def forward(self, distance: Float[Tensor, " edges"]) -> Float[Tensor, " edges"]:
+        """Weights in (0, 1], 1 at zero distance."""
+        scaled = distance.square() / (2 * self.log_sigma.exp().square())
+        scaled = scaled.clamp_min(1e-12)  # x**β has no finite slope at 0 when β < 1
+        return torch.exp(-(scaled ** self.log_beta.exp()))
+
+
+class GatedSelfAttention(nn.Module):
+    """G ⊙ softmax(Q Kᵀ / √c) P in Z heads, concatenated, then an MLP (Methods, Eq. 4).
+
+    The text gives projections of l′ × l′ and a width divisible by Z: read as one projection
+    whose l′ columns are shared out among the heads, c = l′ / Z. No residual, as in the text.
+    """
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.qkpg = nn.Linear(width, 4 * width, bias=False)
+        self.out = mlp(width, width)
+
+    def forward(
+        self, h: Float[Tensor, "graphs rows width"], real: Float[Tensor, "graphs rows"]
+    ) -> Float[Tensor, "graphs rows width"]:
+        """Rows updated from all real rows of their own graph.
+
+        Args:
+            h: padded rows.
+            real: 0 where a row is real, -inf where it is padding.
+        """
+        q, k, p, g = (self._split(part) for part in self.qkpg(h).chunk(4, dim=-1))
+        # fused: no [rows, rows] matrix is kept
+        mixed = F.scaled_dot_product_attention(q, k, p, attn_mask=real[:, None, None, :])
+        mixed = g.sigmoid() * mixed
+        return self.out(mixed.transpose(1, 2).flatten(2))
+
+    def weights(
+        self, h: Float[Tensor, "graphs rows width"], real: Float[Tensor, "graphs rows"], row: int
+    ) -> Float[Tensor, "graphs heads rows"]:
+        """softmax(Q Kᵀ / √c) of one row: how much each head attends to every other (Fig. 6)."""
+        q, k, _, _ = (self._split(part) for part in self.qkpg(h).chunk(4, dim=-1))
+        logits = (q[:, :, row, None] * k).sum(-1) / q.shape[-1] ** 0.5
+        return (logits + real[:, None, :]).softmax(-1)
+
+    def _split(self, part: Tensor) -> Tensor:
+        """[graphs, rows, width] -> [graphs, heads, rows, c]."""
+        return part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+class FGNN(nn.Module):
+    """Attention-based fingerprinting graph block (Methods, Eqs. 1-4; Ext. Data Fig. 1)."""
+
+    def __init__(self, settings: config.Network):
+        super().__init__()
+        width = settings.encoder[-1]
+        self.edge = EdgeUpdate(width, width, width)
+        self.receptive_field = LocalReceptiveField(settings.sigma, settings.beta)
+        self.local = nn.Linear(2 * width, width, bias=False)
+        self.attention = GatedSelfAttention(width, settings.heads)
+
+    def forward(
+        self,
+        v: Float[Tensor, "nodes width"],
+        e: Float[Tensor, "edges width"],
+        u: Float[Tensor, "graphs width"],
+        batch: Batch,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Updated nodes, edges and graph embedding."""
+        receiver = batch.edge_index[1]  # messages go forward in time (Fig. 6b)
+        e = self.edge(v, e, batch.edge_index)  # Eq. 1
+        w = self.receptive_field(batch.distance)  # Eq. 2
+        inbox = scatter(w[:, None] * e, receiver, dim_size=len(v), reduce="sum")
+        h = self.local(torch.cat([v, inbox], dim=-1))  # Eq. 3
+        h, real = to_dense_batch(h, batch.graph, batch_size=batch.n_graphs)
+        h = torch.cat([u[:, None], h], dim=1)  # H = [U; H~]
+        padding = torch.zeros(h.shape[:2], device=h.device, dtype=h.dtype)
+        padding[:, 1:].masked_fill_(~real, -torch.inf)
+        h = self.attention(h, padding)  # Eq. 4
+        return h[:, 1:][real], e, h[:, 0]
+
+
+class Encoder(nn.Module):
+    """Features -> latent width, after standardisation by the training set's mean and s.d.
+
+    With no feature at all there is still a row per node: a learned constant.
+    """
+
+    def __init__(self, features: int, widths: tuple[int, ...]):
+        super().__init__()
+        self.features = features
+        self.layers = mlp(max(1, features), *widths)
+        self.mean: Tensor
+        self.sd: Tensor
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("sd", torch.ones(features))
+
+    def forward(self, x: Float[Tensor, "rows features"]) -> Float[Tensor, "rows width"]:
+        """Encoded rows."""
+        if self.features == 0:
+            return self.layers(x.new_ones(len(x), 1))
+        return self.layers((x - self.mean) / self.sd)
+
+
+class MAGIK(nn.Module):
+    """The published network: encoders, FGNN blocks, decoders.
+
+    Args:
+        settings: widths, heads, blocks.
+        features: what the nodes and edges carry.
+    """
+
+    def __init__(self, settings: config.Network, features: config.Features):
+        super().__init__()
+        width = settings.encoder[-1]
+        self.node_encoder = Encoder(len(features.node), settings.encoder)
+        self.edge_encoder = Encoder(len(features.edge), settings.encoder)
+        self.u = nn.Parameter(torch.zeros(width))  # "zero-initialized"
+        self.blocks = nn.ModuleList(FGNN(settings) for _ in range(settings.blocks))
+        self.node_decoder = _decoder(width, settings.decoder)
+        self.edge_decoder = _decoder(width, settings.decoder)
+        self.graph_decoder = _decoder(width, settings.global_decoder)
+
+    def forward(self, batch: Batch) -> Output:
+        """Predictions for nodes, edges and graphs (regression: linear; classes: logits)."""
+        v = self.node_encoder(batch.nodes)
+        e = self.edge_encoder(batch.edges)
+        u = self.u.expand(batch.n_graphs, -1)
+        for block in self.blocks:
+            v, e, u = block(v, e, u, batch)
+        return Output(
+            self.node_decoder(v).squeeze(-1),
+            self.edge_decoder(e).squeeze(-1),
+            self.graph_decoder(u).squeeze(-1),
+        )
+
+
+def _decoder(width: int, widths: tuple[int, ...]) -> nn.Sequential:
+    return nn.Sequential(mlp(width, *widths), nn.Linear(widths[-1], 1))
+
+
+class Tape(NamedTuple):
+    """Edges laid out frame by frame, forward in time and, mirrored, backward.
+
+    Rows 0 … N-1 are the nodes seen forward, N … 2N-1 the same nodes seen backward; both run in
+    one loop over the frames.
+
+    Attributes:
+        row: [2N] the row that stands at each place of the tape (frame by frame).
+        place: [2N] the place of each row.
+        edge: [2E] the edge (of E) that each entry belongs to, in the order of the tape.
+        sender: [2E] place of its sender.
+        receiver: [2E] place of its receiver.
+        places: where each frame begins among the places, and the end.
+        entries: where the edges into each frame begin among the entries, and the end.
+    """
+
+    row: Tensor
+    place: Tensor
+    edge: Tensor
+    sender: Tensor
+    receiver: Tensor
+    places: list[int]
+    entries: list[int]
+
+
+def tape(batch: Batch) -> Tape:
+    """The tape of a batch."""
+    n, device = len(batch.frame), batch.frame.device
+    frames = int(batch.frame.max()) + 1 if n else 0
+    sender, receiver = batch.edge_index
+    frame = torch.cat([batch.frame, frames - 1 - batch.frame])
+    row = torch.argsort(frame, stable=True)
+    place = torch.empty_like(row)
+    place[row] = torch.arange(2 * n, device=device)
+    into, out_of = torch.cat([receiver, sender + n]), torch.cat([sender, receiver + n])
+    entry = torch.argsort(place[into], stable=True)
+    edge = torch.arange(len(sender), device=device).repeat(2)
+    places = torch.bincount(frame, minlength=frames).cumsum(0).tolist()
+    entries = torch.bincount(frame[into], minlength=frames).cumsum(0).tolist()
+    return Tape(
+        row=row,
+        place=place,
+        edge=edge[entry],
+        sender=place[out_of][entry],
+        receiver=place[into][entry],
+        places=[0, *places],
+        entries=[0, *entries],
+    )
+
+
+def flow(
+    carried: Float[Tensor, "places evidence"],
+    brought: Float[Tensor, "entries evidence"],
+    kept: Float[Tensor, "entries evidence"],
+    tape: Tape,
+    max_lag: int,
+) -> Float[Tensor, "places evidence"]:
+    """What reaches each place along the links: x_j = Σ_i kept_ij (x_i + carried_i) + brought_ij.
+
+    Linear in edges: each is used once in each direction of time, one sparse product a frame.
+
+    Args:
+        carried: evidence of the nodes themselves.
+        brought: evidence of the edges, weighted.
+        kept: share of the sender's evidence that goes on to the receiver.
+        tape: the order of time.
+        max_lag: frames that an edge spans at most.
+    """
+    own = torch.zeros_like(carried).index_add(0, tape.receiver, brought)
+    reached: list[Tensor] = []
+    passed: list[Tensor] = []  # x + carried, frame by frame
+    for frame, (first, last) in enumerate(pairwise(tape.places)):
+        into = slice(*tape.entries[frame : frame + 2])
+        x = own[first:last]
+        if into.stop > into.start:
+            oldest = max(0, frame - max_lag)
+            senders = torch.cat(passed[oldest:])[tape.sender[into] - tape.places[oldest]]
+            x = x.index_add(0, tape.receiver[into] - first, kept[into] * senders)
+        reached.append(x)
+        passed.append(x + carried[first:last])
+    return torch.cat(reached) if reached else own
+
+
+def log_choice(
+    score: Float[Tensor, " edges"], choice: Int[Tensor, " edges"], choices: int
+) -> tuple[Float[Tensor, " edges"], Float[Tensor, " choices"]]:
+    """Log-probability of each edge among those that compete with it, and of none of them.
+
+    A softmax in which "none" has score 0.
+
+    Args:
+        score: of each edge.
+        choice: the node at which the edge competes with others.
+        choices: number of nodes.
+    """
+    top = scatter(score.detach(), choice, dim_size=choices, reduce="max").clamp_min(0)
+    total = scatter((score - top[choice]).exp(), choice, dim_size=choices, reduce="sum")
+    log_total = top + (total + (-top).exp()).log()
+    return score - log_total[choice], -log_total
+
+
+class Links(NamedTuple):
+    """Log-probabilities of links, as their receivers and as their senders see it."""
+
+    into: Float[Tensor, " edges"]
+    into_none: Float[Tensor, " nodes"]
+    out_of: Float[Tensor, " edges"]
+    out_of_none: Float[Tensor, " nodes"]
+
+    def weight(self) -> Float[Tensor, " edges"]:
+        """Geometric mean of the two probabilities of an edge."""
+        return (0.5 * (self.into + self.out_of)).exp()
+
+    def loss(
+        self, linked: Bool[Tensor, " edges"], edge_index: Int[Tensor, "2 edges"]
+    ) -> Float[Tensor, ""]:
+        """Cross-entropy of the true choice, per node, at both ends."""
+        sender, receiver = edge_index
+        nodes = len(self.into_none)
+        total = -(self.into[linked].sum() + self.out_of[linked].sum())
+        for none, end in ((self.into_none, receiver), (self.out_of_none, sender)):
+            free = torch.ones(nodes, dtype=torch.bool, device=none.device)
+            free[end[linked]] = False
+            total = total - none[free].sum()
+        return total / (2 * max(1, nodes))
+
+
+class SoftTracks(nn.Module):
+    """Evidence gathered along uncertain links, forward and backward in time.
+
+    An edge's score competes with those of the other senders of its receiver and, separately,
+    with those of the other receivers of its sender, "none" being one more choice at each end;
+    its weight is the geometric mean of the two probabilities. Evidence then flows along the
+    weighted edges as in a forward-backward pass over uncertain links. A learned share of it is
+    forgotten at each step, for objects whose motion changes.
+
+    What reached a link's sender from the past and its receiver from the future - never the link
+    itself - informs the score of the next round.
+
+    Args:
+        width: latent width of nodes and edges.
+        evidence: numbers that flow; the first counts steps.
+    """
+
+    def __init__(self, width: int, evidence: int):
+        super().__init__()
+        self.sizes = [1, evidence - 1, evidence]
+        says = nn.Linear(width, sum(self.sizes))
+        nn.init.constant_(says.bias[-evidence:], 5.0)  # at first almost all is kept
+        self.of_edge = nn.Sequential(mlp(width + 2 * evidence, width), says)
+        self.of_node = nn.Linear(width, evidence - 1)
+        self.pooled = nn.Linear(4 * evidence, width)
+
+    def forward(
+        self,
+        v: Float[Tensor, "nodes width"],
+        e: Float[Tensor, "edges width"],
+        past: Float[Tensor, "nodes evidence"],
+        future: Float[Tensor, "nodes evidence"],
+        batch: Batch,
+        order: Tape,
+    ) -> tuple[Tensor, Tensor, Tensor, Links]:
+        """Evidence of each node's track, what came from the past and the future, and the links."""
+        sender, receiver = batch.edge_index
+        said = self.of_edge(torch.cat([e, past[sender], future[receiver]], dim=-1))
+        score, found, keep = said.split(self.sizes, dim=-1)
+        score = score.squeeze(-1)
+        links = Links(*log_choice(score, receiver, len(v)), *log_choice(score, sender, len(v)))
+        weight = links.weight()[:, None]
+
+        own = torch.cat([torch.ones_like(v[:, :1]), self.of_node(v)], dim=-1)
+        found = torch.cat([torch.ones_like(weight), found], dim=-1)
+        reached = flow(
+            own.repeat(2, 1)[order.row],
+            (weight * found)[order.edge],
+            (weight * keep.sigmoid())[order.edge],
+            order,
+            batch.max_lag,
+        )[order.place]
+        past, future = reached.split(len(v))
+        told = [_mean(past), _mean(future), _mean(past + future + own), own]
+        return self.pooled(torch.cat(told, dim=-1)), told[0], told[1], links
+
+
+def _mean(total: Float[Tensor, "nodes evidence"]) -> Float[Tensor, "nodes evidence"]:
+    """Sums -> log of the count (first) and means (the others)."""
+    count = 1 + total[:, :1].clamp_min(0)
+    return torch.cat([count.log(), total[:, 1:] / count], dim=-1)
+
+
+class TrackBlock(nn.Module):
+    """One round: messages between neighbours, then evidence along soft tracks.
+
+    As an FGNN, with messages in both directions of time, residual updates, and soft tracks in
+    the place of self-attention.
+    """
+
+    def __init__(self, settings: config.Network):
+        super().__init__()
+        width = settings.encoder[-1]
+        self.edge = EdgeUpdate(width, width, width)
+        self.receptive_field = LocalReceptiveField(settings.sigma, settings.beta)
+        self.local = mlp(3 * width, width)
+        self.tracks = SoftTracks(width, settings.evidence)
+
+    def forward(
+        self, v: Tensor, e: Tensor, past: Tensor, future: Tensor, batch: Batch, order: Tape
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Links]:
+        """Updated nodes and edges, evidence of past and future, links."""
+        sender, receiver = batch.edge_index
+        e = e + self.edge(v, e, batch.edge_index)
+        weighted = self.receptive_field(batch.distance)[:, None] * e
+        inbox = scatter(weighted, receiver, dim_size=len(v), reduce="sum")
+        outbox = scatter(weighted, sender, dim_size=len(v), reduce="sum")
+        v = v + self.local(torch.cat([v, inbox, outbox], dim=-1))
+        pooled, past, future, links = self.tracks(v, e, past, future, batch, order)
+        return v + pooled, e, past, future, links
+
+
+class MAGIKTracks(nn.Module):
+    """MAGIK that sees whole tracks without linking: `SoftTracks` for self-attention.
+
+    Trained with an auxiliary link loss, it costs time linear in edges (attention: quadratic in
+    nodes), and a network trained on short windows serves long ones.
+
+    Args:
+        settings: widths, rounds, evidence.
+        features: what the nodes and edges carry.
+    """
+
+    def __init__(self, settings: config.Network, features: config.Features):
+        super().__init__()
+        width = settings.encoder[-1]
+        self.evidence = settings.evidence
+        self.node_encoder = Encoder(len(features.node), settings.encoder)
+        self.edge_encoder = Encoder(len(features.edge), settings.encoder)
+        self.blocks = nn.ModuleList(TrackBlock(settings) for _ in range(settings.blocks))
+        self.node_decoder = _decoder(width, settings.decoder)
+
+    def forward(self, batch: Batch) -> Output:
+        """Predictions for nodes (linear) and edges (logit of the last round's link weight)."""
+        order = tape(batch)
+        v = self.node_encoder(batch.nodes)
+        e = self.edge_encoder(batch.edges)
+        past = future = v.new_zeros(len(v), self.evidence)
+        links = []
+        for block in self.blocks:
+            v, e, past, future, found = block(v, e, past, future, batch, order)
+            links.append(found)
+        return Output(
+            node=self.node_decoder(v).squeeze(-1),
+            edge=links[-1].weight().logit(eps=1e-6),
+            links=tuple(links),
+        )
+
+
+def build(settings: config.Network, features: config.Features) -> MAGIK | MAGIKTracks:
+    """The network that the settings name, with fresh weights from torch's global generator."""
+    return (MAGIK if settings.kind == "magik" else MAGIKTracks)(settings, features)

@@ -1,0 +1,415 @@
+"""The training loop, all of it in sight (Methods, "MAGIK training").
+
+Every random choice follows from the seed and the number of the step, so a training that was
+killed goes on from its last saved step to the very same weights (on a CPU).
+"""
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import xarray as xr
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from magik import network, schema, store
+from magik.config import Features, Network, Recipe, Task
+from magik.dataset import Batch, GraphSet
+from magik.errors import InputError
+from magik.network import MAGIK, MAGIKTracks
+
+FORMAT = "magik checkpoint 1"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network and all that its use needs: what a checkpoint holds.
+
+    Attributes:
+        net: the network, in units of the standardised target.
+        task: what it predicts.
+        features: what it sees.
+        target_mean, target_sd: turn its output into the target's unit.
+        trained_on: ranges of the training set (see `ranges`).
+    """
+
+    net: MAGIK | MAGIKTracks
+    task: Task
+    features: Features
+    target_mean: float
+    target_sd: float
+    trained_on: dict[str, Any]
+
+
+def fit(
+    graphs: str | Path,
+    validation: str | Path,
+    checkpoint: str | Path,
+    resume: str | Path,
+    *,
+    task: Task,
+    settings: Network,
+    recipe: Recipe,
+    features: Features,
+    seed: int,
+) -> None:
+    """Train a network and write its checkpoint.
+
+    Args:
+        graphs: store of GRAPHS to learn from.
+        validation: store of GRAPHS; the weights of the epoch that does best on it are kept.
+        checkpoint: written once, whole, at the end.
+        resume: saved now and then; a later call with the same arguments goes on from there.
+            Removed at the end.
+        task: what to predict, and the loss.
+        settings: the network.
+        recipe: steps, batches, learning rate.
+        features: what the network sees.
+        seed: of weights, batches and augmentation.
+
+    Raises:
+        InputError: if a store lacks what the task or the features ask for, or the training set
+            has no node with a known target.
+    """
+    torch.set_num_threads(recipe.threads)
+    device = pick_device(recipe.device)
+    examples = _graph_set(graphs, features, task, recipe)
+    held_out = _graph_set(validation, features, task, recipe)
+    mean, sd = _target_scale(examples, task, str(graphs))
+
+    torch.manual_seed(seed)
+    net = network.build(settings, features)
+    standardise(net, examples)
+    net.to(device)
+    optimizer = torch.optim.Adam(net.parameters(), lr=recipe.learning_rate)
+    said: dict[str, Any] = {
+        "task": task.model_dump(mode="json"),
+        "network": settings.model_dump(mode="json"),
+        "recipe": recipe.model_dump(mode="json"),
+        "features": features.model_dump(mode="json"),
+        "seed": seed,
+        "target_mean": mean,
+        "target_sd": sd,
+        "trained_on": ranges(examples.graphs),
+    }
+    key = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    run = _Run(net, optimizer, key, Path(resume))
+    run.load()
+
+    epoch_steps = math.ceil(recipe.samples_per_epoch / recipe.batch_size)
+    steps = epoch_steps * recipe.epochs
+    constant = constant_error(held_out, task, mean)
+    print(
+        f"training {settings.kind} ({sum(p.numel() for p in net.parameters()):,} parameters) on "
+        f"{device}, {recipe.threads} threads: {recipe.epochs} epochs of {epoch_steps} steps of "
+        f"{recipe.batch_size} graphs, from step {run.step}; constant guess {constant:.4f}",
+        flush=True,
+    )
+    began, first_step, saved = time.monotonic(), run.step, time.monotonic()
+    losses: list[Tensor] = []
+    while run.step < steps:
+        progress = run.step / steps
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(recipe, progress)
+        rng = np.random.default_rng((seed, run.step))
+        batch = examples.draw(recipe.batch_size, window(recipe, progress), rng).to(device)
+        loss = loss_of(net, batch, task, recipe, mean, sd)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        losses.append(loss.detach())
+        run.step += 1
+        if run.step % epoch_steps == 0:
+            error = evaluate(net, held_out, task, mean, sd, device)
+            run.keep_best(error)
+            _say(run.step, steps, epoch_steps, losses, error, time.monotonic() - began, first_step)
+            losses = []
+        if time.monotonic() - saved > recipe.checkpoint_seconds:
+            run.save()
+            saved = time.monotonic()
+
+    said |= {"validation_error": run.best_error, "validation_constant": constant}
+    said |= {"graph_passes": steps * recipe.batch_size}
+    save(checkpoint, run.best, said)
+    Path(resume).unlink(missing_ok=True)
+
+
+def _graph_set(path: str | Path, features: Features, task: Task, recipe: Recipe) -> GraphSet:
+    graphs = store.open(path, schema.GRAPHS)
+    for target in (task.target, *(["linked"] if recipe.link_loss else [])):
+        if target not in graphs:
+            raise InputError(
+                f"{path}: no target '{target}': the truth of these graphs is not known. "
+                "Train on simulated or annotated data."
+            )
+    return GraphSet(graphs, features, str(path))
+
+
+def _target_scale(examples: GraphSet, task: Task, where: str) -> tuple[float, float]:
+    """Mean and s.d. of a regressed target; edges are classified and need none."""
+    if task.level == "edge":
+        return 0.0, 1.0
+    target = examples.graphs[task.target].to_numpy()
+    known = target[np.isfinite(target)].astype(np.float64)
+    if len(known) == 0:
+        raise InputError(f"{where}: not one node with a known '{task.target}' to learn from.")
+    return float(known.mean()), float(known.std()) or 1.0
+
+
+def standardise(net: MAGIK | MAGIKTracks, examples: GraphSet) -> None:
+    """Give both encoders the mean and s.d. of the training set's features."""
+    for encoder, name, columns in (
+        (net.node_encoder, "node_features", examples.node_columns),
+        (net.edge_encoder, "edge_features", examples.edge_columns),
+    ):
+        values = examples.graphs[name].to_numpy()[:, columns].astype(np.float64)
+        if len(values):
+            encoder.mean.copy_(torch.from_numpy(values.mean(axis=0)))
+            sd = values.std(axis=0)
+            encoder.sd.copy_(torch.from_numpy(np.where(sd > 0, sd, 1.0)))
+
+
+def ranges(graphs: xr.Dataset) -> dict[str, Any]:
+    """What a set of graphs covers, so that a user hears when a sample lies outside.
+
+    Lengths in px, times in frames; density in localizations per px² and frame.
+    """
+    height, width = graphs.attrs["field_of_view"]
+    density = graphs["n_node"].to_numpy() / graphs["n_frames"].to_numpy() / (height * width)
+    covered = {
+        "density": [float(density.min()), float(density.max())],
+        "frames": [int(graphs["n_frames"].min()), int(graphs["n_frames"].max())],
+        "localizations": int(graphs.sizes["node"]),
+        "length_px": float(graphs.attrs["length_px"]),
+        "radius": float(graphs.attrs["radius"]),
+        "max_lag": int(graphs.attrs["max_lag"]),
+    }
+    if "displacement_scaling" in graphs:
+        known = graphs["displacement_scaling"].to_numpy()
+        known = known[np.isfinite(known)]
+        if len(known):
+            covered["displacement_scaling"] = [float(known.min()), float(known.max())]
+    return covered
+
+
+def learning_rate(recipe: Recipe, progress: float) -> float:
+    """Constant (the paper's), or one cycle: a fifth of the training up, the rest down.
+
+    Args:
+        recipe: its peak and schedule.
+        progress: share of the training that is done, 0 … 1.
+    """
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
+    rise = 0.2
+    if progress < rise:
+        height = 0.04 + 0.96 * 0.5 * (1 - math.cos(math.pi * progress / rise))
+    else:
+        height = 0.5 * (1 + math.cos(math.pi * (progress - rise) / (1 - rise)))
+    return recipe.learning_rate * max(height, 1e-3)
+
+
+def window(recipe: Recipe, progress: float) -> int | None:
+    """Frames cropped from each video: short ones first, which teach to link at little cost."""
+    if recipe.window is None:
+        return None
+    first, last = recipe.window
+    return round(first + (last - first) * progress)
+
+
+def loss_of(
+    net: MAGIK | MAGIKTracks, batch: Batch, task: Task, recipe: Recipe, mean: float, sd: float
+) -> Tensor:
+    """Loss of a batch by task, plus the auxiliary link loss of every round of soft tracks."""
+    said = net(batch)
+    if task.loss == "l1":
+        known = torch.isfinite(batch.target)
+        error = (said.node - (batch.target - mean) / sd)[known].abs()
+        loss = error.sum() / max(1, len(error))
+    else:
+        loss = F.binary_cross_entropy_with_logits(said.edge, batch.linked.float())
+    if recipe.link_loss and said.links:
+        links = [found.loss(batch.linked, batch.edge_index) for found in said.links]
+        loss = loss + recipe.link_loss * torch.stack(links).mean()
+    return loss
+
+
+def evaluate(
+    net: MAGIK | MAGIKTracks,
+    graphs: GraphSet,
+    task: Task,
+    mean: float,
+    sd: float,
+    device: torch.device,
+) -> float:
+    """Validation error over whole videos: MAE in the target's unit, or 1 - F1 of edges."""
+    net.eval()
+    said, true = [], []
+    with torch.no_grad():
+        for graph in range(len(graphs)):
+            batch = graphs.cut(graph).to(device)
+            if len(batch.frame) == 0:
+                continue
+            output = net(batch)
+            said.append(output.node * sd + mean if task.level == "node" else output.edge > 0)
+            true.append(batch.target if task.level == "node" else batch.linked)
+    net.train()
+    if task.level == "node":
+        error = (torch.cat(said) - torch.cat(true)).abs()
+        return float(error[torch.isfinite(error)].mean())
+    found, linked = torch.cat(said), torch.cat(true)
+    return 1 - 2 * float((found & linked).sum()) / max(1, int(found.sum() + linked.sum()))
+
+
+def constant_error(graphs: GraphSet, task: Task, mean: float) -> float:
+    """The validation error of saying the training mean everywhere, or that all is linked."""
+    true = graphs.graphs[task.target].to_numpy()
+    if task.level == "node":
+        return float(np.nanmean(np.abs(true - mean)))
+    return 1 - 2 * float(true.sum()) / max(1, len(true) + int(true.sum()))
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; "auto" is CUDA where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            "recipe.device = 'cuda', but torch finds no CUDA device here. "
+            "Set it to 'auto' or 'cpu', or run on a node with a GPU."
+        )
+    return torch.device(name)
+
+
+def _say(
+    step: int,
+    steps: int,
+    epoch_steps: int,
+    losses: list[Tensor],
+    error: float,
+    seconds: float,
+    first_step: int,
+) -> None:
+    left = seconds / max(1, step - first_step) * (steps - step)
+    print(
+        f"epoch {step // epoch_steps}/{steps // epoch_steps}  "
+        f"loss {torch.stack(losses).mean():.4f}  validation {error:.4f}  "
+        f"{seconds / 60:.1f} min, {left / 60:.1f} min left",
+        flush=True,
+    )
+
+
+class _Run:
+    """The state of a training: what must be saved to go on as if nothing had happened."""
+
+    def __init__(
+        self, net: MAGIK | MAGIKTracks, optimizer: torch.optim.Optimizer, key: str, path: Path
+    ):
+        self.net, self.optimizer, self.key, self.path = net, optimizer, key, path
+        self.step, self.best_error = 0, math.inf
+        self.best = _copy(net.state_dict())
+
+    def keep_best(self, error: float) -> None:
+        """Remember the weights that do best on the validation set."""
+        if error < self.best_error:
+            self.best_error, self.best = error, _copy(self.net.state_dict())
+
+    def save(self) -> None:
+        """Write the state aside and rename it."""
+        tensors = {f"net.{name}": value for name, value in _copy(self.net.state_dict()).items()}
+        tensors |= {f"best.{name}": value for name, value in self.best.items()}
+        for index, moments in self.optimizer.state_dict()["state"].items():
+            for name, value in moments.items():
+                tensors[f"adam.{index}.{name}"] = value.detach().cpu().clone()
+        said = {"key": self.key, "step": self.step, "best_error": self.best_error}
+        _write(self.path, tensors, said)
+
+    def load(self) -> None:
+        """Take up a state that was saved by the same training; ignore any other."""
+        if not self.path.exists():
+            return
+        tensors, said = _read(self.path)
+        if said.get("key") != self.key:
+            print(f"{self.path} belongs to another training: starting afresh", flush=True)
+            return
+        self.step, self.best_error = said["step"], said["best_error"]
+        parts: dict[str, dict[str, Tensor]] = {"net": {}, "best": {}, "adam": {}}
+        for name, value in tensors.items():
+            part, rest = name.split(".", 1)
+            parts[part][rest] = value
+        self.net.load_state_dict(parts["net"])
+        self.best = parts["best"]
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in parts["adam"].items():
+            index, moment = name.split(".")
+            state.setdefault(int(index), {})[moment] = value
+        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
+
+
+def _copy(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().clone() for name, value in tensors.items()}
+
+
+def save(path: str | Path, weights: dict[str, Tensor], said: dict[str, Any]) -> None:
+    """Write a checkpoint: weights in safetensors, everything else as JSON in its header."""
+    provenance = store.provenance()
+    _write(Path(path), weights, {"format": FORMAT, **said, "provenance": provenance})
+
+
+def load(path: str | Path) -> Trained:
+    """A checkpoint, ready to predict.
+
+    Raises:
+        InputError: if there is none, or it is damaged or of another kind.
+    """
+    if not Path(path).exists():
+        raise InputError(f"{path}: no such checkpoint. Train it with snakemake {path}")
+    weights, said = _read(Path(path))
+    if said.get("format") != FORMAT:
+        raise InputError(f"{path}: holds '{said.get('format')}'; expected '{FORMAT}'.")
+    features = Features(**said["features"])
+    net = network.build(Network(**said["network"]), features)
+    net.load_state_dict(weights)
+    net.eval()
+    return Trained(
+        net=net,
+        task=Task(**said["task"]),
+        features=features,
+        target_mean=said["target_mean"],
+        target_sd=said["target_sd"],
+        trained_on=said["trained_on"],
+    )
+
+
+def _write(path: Path, tensors: dict[str, Tensor], said: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    try:
+        save_file(tensors, aside, metadata={"magik": json.dumps(said, sort_keys=True)})
+        os.replace(aside, path)
+    finally:
+        Path(aside).unlink(missing_ok=True)
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            said = json.loads((file.metadata() or {}).get("magik", "{}"))
+            return {name: file.get_tensor(name) for name in file.keys()}, said  # noqa: SIM118
+    except (SafetensorError, OSError, json.JSONDecodeError) as damage:
+        raise InputError(
+            f"{path}: not a whole checkpoint ({damage}); truncated, damaged or not safetensors. "
+            "Delete it and run snakemake again."
+        ) from damage
