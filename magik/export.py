@@ -32,14 +32,13 @@ def table(predictions: xr.Dataset, localizations: xr.Dataset, sample: Sample) ->
 
     Args:
         predictions: PREDICTIONS of √(2D), px/frame^½.
-        localizations: LOCALIZATIONS that they were made from.
+        localizations: LOCALIZATIONS that they were made from, row by row.
         sample: the units.
 
     Returns:
         `frame` as numbered in the recording, `time_s` since its first frame, `x_px`, `y_px`,
         `x_um`, `y_um`, `intensity` where it is known, `diffusivity_um2_s`.
     """
-    row = predictions["localization_row"].to_numpy()
     frame = predictions["frame"].to_numpy()
     x, y = (predictions[axis].to_numpy().astype(float) for axis in "xy")
     columns = {
@@ -51,7 +50,7 @@ def table(predictions: xr.Dataset, localizations: xr.Dataset, sample: Sample) ->
         "y_um": y * sample.pixel_size_um,
     }
     if "intensity" in localizations:
-        columns["intensity"] = localizations["intensity"].to_numpy()[row]
+        columns["intensity"] = localizations["intensity"].to_numpy()
     scaling = predictions["prediction"].to_numpy().astype(float)
     columns["diffusivity_um2_s"] = physics.diffusivity(scaling) * _um2_s(sample)
     return pd.DataFrame(columns)
@@ -127,7 +126,7 @@ def summary(predictions: xr.Dataset, localizations: xr.Dataset, sample: Sample) 
     frames = int(localizations["n_frames"][0])
     density = len(scaling) / frames / (height * width)
     lower, median, upper = np.quantile(diffusivity, [0.25, 0.5, 0.75]) * _um2_s(sample)
-    trained_on = json.loads(predictions.attrs.get("trained_on", "{}"))
+    trained_on = json.loads(predictions.attrs["trained_on"])
     return {
         "source": sample.source,
         "localizations": len(scaling),
