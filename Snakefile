@@ -16,11 +16,11 @@ localrules:
 
 
 rule all:
+    default_target: True
     input:
         "results/scores.csv",
         [results_of_figure(name) for name in study.figures],
         [results_of_sample(name) for name in study.samples],
-    default_target: True
 
 
 include: "workflow/rules/data.smk"
@@ -28,3 +28,7 @@ include: "workflow/rules/learn.smk"
 include: "workflow/rules/read_out.smk"
 include: "workflow/rules/samples.smk"
 include: "workflow/rules/names.smk"
+
+
+onstart:
+    print(outlook(), file=sys.stderr)

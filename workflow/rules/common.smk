@@ -25,6 +25,16 @@ except InputError as error:
     sys.exit(f"error: {error}")
 
 
+DRAWN = {
+    "frame": ["movie"],
+    "truth_graph": ["graphs", "predictions"],
+    "predicted_graph": ["graphs", "predictions"],
+    "density": ["predictions", "scores"],
+    "true_map": ["maps"],
+    "map": ["maps"],
+}
+
+
 def any_of(names):
     """A wildcard's pattern: one of these names, or nothing at all."""
     return "|".join(map(str, names)) or "(?!)"
@@ -45,7 +55,9 @@ def results_of_figure(name):
 
 
 def results_of_sample(name):
-    return [f"results/samples/{name}/maps.zarr.zip"]
+    kinds = ("localizations.csv", "localizations.parquet", "diffusion_map.tif", "summary.json")
+    drawn = ("figure.pdf", "figure.png", "figure.csv")
+    return [f"results/samples/{name}/{file}" for file in kinds + drawn]
 
 
 def code(script):
@@ -91,6 +103,11 @@ def of_dataset(path):
     return of
 
 
+def has_map(experiment):
+    """Is there a true map of D to compare with?"""
+    return study.datasets[study.experiments[experiment].dataset].simulate.motion == "landscape"
+
+
 def of_sample(path):
     """Input function: `path` with the experiment whose network a sample uses, and its seed."""
 
@@ -99,6 +116,28 @@ def of_sample(path):
         return path.format(experiment=name, seed=study.experiments[name].seeds[0])
 
     return of
+
+
+def panels(wildcards):
+    """For each letter of a figure the files that its kind of panel draws, by what they are."""
+    figure = study.figures[wildcards.figure]
+    files = {}
+    for letter, panel in figure.panels.items():
+        experiment = study.experiments[panel.of]
+        data = f"results/data/{experiment.dataset}"
+        run = f"results/runs/{panel.of}/{figure.tier}/seed{experiment.seeds[0]}"
+        files[letter] = {
+            kind: path
+            for kind, path in {
+                "movie": f"{data}/{'long' if has_map(panel.of) else 'test'}/still.zarr.zip",
+                "graphs": f"{data}/test/{figure.tier}/graphs.zarr.zip",
+                "predictions": f"{run}/predictions_test.zarr.zip",
+                "scores": f"{run}/scores.csv",
+                "maps": f"{run}/maps.zarr.zip",
+            }.items()
+            if kind in DRAWN[panel.panel]
+        }
+    return files
 
 
 def trained_on(wildcards):
@@ -126,3 +165,33 @@ def minutes(base, per_thousand):
 def wants_gpu(experiment):
     """1 unless the recipe says cpu; a job that found no GPU runs on the CPU all the same."""
     return 0 if study.recipes[study.experiments[experiment].recipe].device == "cpu" else 1
+
+
+SECONDS_PER_THOUSAND_NODES = 0.13
+"""Of one graph pass of a training, on one core of a laptop; for the outlook only."""
+
+
+def outlook():
+    """What lies ahead: trainings take the time, the rest takes minutes."""
+    lines = []
+    for name, experiment in study.experiments.items():
+        for tier in experiment.tiers:
+            for number in experiment.seeds:
+                run = f"results/runs/{name}/{tier}/seed{number}"
+                if not Path(run, "checkpoint.safetensors").exists():
+                    lines.append(f"  {run}: about {training_minutes(experiment):.0f} min on a CPU")
+    if not lines:
+        return "magik: every network is trained; what is left takes minutes."
+    follow = "  to follow one: tail -f results/logs/train/*/*/*.log (loss and time left)"
+    head = f"magik, scale {study.scale}: {len(lines)} networks are not trained yet; those needed"
+    return "\n".join([f"{head} take", *lines, follow])
+
+
+def training_minutes(experiment):
+    """A guess from the number of graph passes and their size; a GPU is many times faster."""
+    recipe = study.recipes[experiment.recipe]
+    simulate, _ = study.datasets[experiment.dataset].of_split("train")
+    frames = sum(recipe.window or simulate.frames) / 2
+    nodes = frames * sum(simulate.particles) / 2
+    passes = recipe.epochs * recipe.samples_per_epoch
+    return passes * nodes / 1000 * SECONDS_PER_THOUSAND_NODES / 60

@@ -4,11 +4,6 @@
 rule simulate:
     output:
         truth="results/data/{dataset}/{split}/truth.zarr.zip",
-    params:
-        simulate=lambda w: study.datasets[w.dataset].of_split(w.split)[0].model_dump(mode="json"),
-        videos=lambda w: study.datasets[w.dataset].of_split(w.split)[1],
-        seed=seed("simulate"),
-        code=code("simulate"),
     log:
         "results/logs/simulate/{dataset}/{split}.log",
     benchmark:
@@ -19,6 +14,11 @@ rule simulate:
     resources:
         mem_mb=megabytes(800, 1),
         runtime=minutes(5, 0.01),
+    params:
+        simulate=lambda w: study.datasets[w.dataset].of_split(w.split)[0].model_dump(mode="json"),
+        videos=lambda w: study.datasets[w.dataset].of_split(w.split)[1],
+        seed=seed("simulate"),
+        code=code("simulate"),
     script:
         "../scripts/simulate.py"
 
@@ -29,10 +29,6 @@ rule observe:
         truth="results/data/{dataset}/{split}/truth.zarr.zip",
     output:
         localizations="results/data/{dataset}/{split}/coordinates/localizations.zarr.zip",
-    params:
-        observe=section("dataset", "observe"),
-        seed=seed("observe"),
-        code=code("observe"),
     log:
         "results/logs/observe/{dataset}/{split}.log",
     benchmark:
@@ -43,6 +39,10 @@ rule observe:
     resources:
         mem_mb=megabytes(800, 1),
         runtime=minutes(5, 0.01),
+    params:
+        observe=section("dataset", "observe"),
+        seed=seed("observe"),
+        code=code("observe"),
     script:
         "../scripts/observe.py"
 
@@ -53,10 +53,6 @@ rule render:
         truth="results/data/{dataset}/{split}/truth.zarr.zip",
     output:
         movie=temp("results/data/{dataset}/{split}/movie.zarr.zip"),
-    params:
-        render=section("dataset", "render"),
-        seed=seed("render"),
-        code=code("render"),
     log:
         "results/logs/render/{dataset}/{split}.log",
     benchmark:
@@ -67,6 +63,10 @@ rule render:
     resources:
         mem_mb=megabytes(1500, 2),
         runtime=minutes(10, 0.1),
+    params:
+        render=section("dataset", "render"),
+        seed=seed("render"),
+        code=code("render"),
     script:
         "../scripts/render.py"
 
@@ -79,9 +79,6 @@ rule localize:
     output:
         localizations="results/data/{dataset}/{split}/images/localizations.zarr.zip",
         quality="results/data/{dataset}/{split}/images/quality.json",
-    params:
-        localize=section("dataset", "localize"),
-        code=code("localize"),
     log:
         "results/logs/localize/{dataset}/{split}.log",
     benchmark:
@@ -92,6 +89,9 @@ rule localize:
     resources:
         mem_mb=megabytes(1500, 2),
         runtime=minutes(10, 0.05),
+    params:
+        localize=section("dataset", "localize"),
+        code=code("localize"),
     script:
         "../scripts/localize.py"
 
@@ -101,10 +101,6 @@ rule graph:
         localizations="results/data/{dataset}/{split}/{tier}/localizations.zarr.zip",
     output:
         graphs="results/data/{dataset}/{split}/{tier}/graphs.zarr.zip",
-    params:
-        graph=section("dataset", "graph"),
-        length_px=None,
-        code=code("graph"),
     log:
         "results/logs/graph/{dataset}/{split}/{tier}.log",
     benchmark:
@@ -115,5 +111,9 @@ rule graph:
     resources:
         mem_mb=megabytes(800, 3),
         runtime=minutes(5, 0.01),
+    params:
+        graph=section("dataset", "graph"),
+        length_px=None,
+        code=code("graph"),
     script:
         "../scripts/graph.py"

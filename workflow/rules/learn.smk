@@ -7,6 +7,18 @@ rule train:
         validation=of_dataset("results/data/{dataset}/validation/{tier}/graphs.zarr.zip"),
     output:
         checkpoint="results/runs/{experiment}/{tier}/seed{seed}/checkpoint.safetensors",
+    log:
+        "results/logs/train/{experiment}/{tier}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/train/{experiment}/{tier}/seed{seed}.tsv"
+    retries: 2  # each resumes where the last one was killed
+    conda:
+        "../../envs/magik.yaml"
+    threads: lambda w: study.recipes[study.experiments[w.experiment].recipe].threads
+    resources:
+        gpu=lambda w: wants_gpu(w.experiment),
+        mem_mb=megabytes(3000, 3),
+        runtime=minutes(120, 0.2),
     params:
         task=named("task"),
         network=named("network"),
@@ -14,18 +26,6 @@ rule train:
         features=section("experiment", "features"),
         seed=seed("train"),
         code=code("train"),
-    log:
-        "results/logs/train/{experiment}/{tier}/seed{seed}.log",
-    benchmark:
-        "results/benchmarks/train/{experiment}/{tier}/seed{seed}.tsv"
-    conda:
-        "../../envs/magik.yaml"
-    threads: lambda w: study.recipes[study.experiments[w.experiment].recipe].threads
-    retries: 2  # each resumes where the last one was killed
-    resources:
-        gpu=lambda w: wants_gpu(w.experiment),
-        mem_mb=megabytes(3000, 3),
-        runtime=minutes(120, 0.2),
     script:
         "../scripts/train.py"
 
@@ -37,9 +37,6 @@ rule predict:
         localizations=of_dataset("results/data/{dataset}/{split}/{tier}/localizations.zarr.zip"),
     output:
         predictions="results/runs/{experiment}/{tier}/seed{seed}/predictions_{split}.zarr.zip",
-    params:
-        predict=section("experiment", "predict"),
-        code=code("predict"),
     log:
         "results/logs/predict/{experiment}/{tier}/seed{seed}/{split}.log",
     benchmark:
@@ -51,5 +48,8 @@ rule predict:
         gpu=lambda w: wants_gpu(w.experiment),
         mem_mb=megabytes(3000, 3),
         runtime=minutes(30, 0.1),
+    params:
+        predict=section("experiment", "predict"),
+        code=code("predict"),
     script:
         "../scripts/predict.py"

@@ -5,9 +5,9 @@ for name in study.figures:
     rule:
         name:
             name
-        localrule: True
         input:
             results_of_figure(name),
+        localrule: True
 
 
 for name in study.samples:
@@ -15,6 +15,6 @@ for name in study.samples:
     rule:
         name:
             name
-        localrule: True
         input:
             results_of_sample(name),
+        localrule: True

@@ -7,10 +7,6 @@ rule floor:
         localizations="results/data/{dataset}/{split}/{tier}/localizations.zarr.zip",
     output:
         floors="results/data/{dataset}/{split}/{tier}/floors.zarr.zip",
-    params:
-        simulate=section("dataset", "simulate"),
-        graph=section("dataset", "graph"),
-        code=code("floor"),
     log:
         "results/logs/floor/{dataset}/{split}/{tier}.log",
     benchmark:
@@ -21,6 +17,10 @@ rule floor:
     resources:
         mem_mb=megabytes(1000, 5),
         runtime=minutes(10, 0.2),
+    params:
+        simulate=section("dataset", "simulate"),
+        graph=section("dataset", "graph"),
+        code=code("floor"),
     script:
         "../scripts/floor.py"
 
@@ -31,9 +31,6 @@ rule map:
         truth=of_dataset("results/data/{dataset}/long/truth.zarr.zip"),
     output:
         maps="results/runs/{experiment}/{tier}/seed{seed}/maps.zarr.zip",
-    params:
-        map=section("experiment", "map"),
-        code=code("map"),
     log:
         "results/logs/map/{experiment}/{tier}/seed{seed}.log",
     benchmark:
@@ -44,5 +41,72 @@ rule map:
     resources:
         mem_mb=lambda w, attempt: 2000 * attempt,
         runtime=lambda w, attempt: 10 * attempt,
+    params:
+        map=section("experiment", "map"),
+        code=code("map"),
     script:
         "../scripts/map.py"
+
+
+rule still:
+    # the first image of a movie: what a figure shows of it
+    input:
+        truth="results/data/{dataset}/{split}/truth.zarr.zip",
+    output:
+        still="results/data/{dataset}/{split}/still.zarr.zip",
+    log:
+        "results/logs/still/{dataset}/{split}.log",
+    benchmark:
+        "results/benchmarks/still/{dataset}/{split}.tsv"
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w, attempt: 1500 * attempt,
+        runtime=lambda w, attempt: 5 * attempt,
+    params:
+        render=section("dataset", "render"),
+        seed=seed("render"),
+        code=code("still"),
+    script:
+        "../scripts/still.py"
+
+
+rule figure:
+    input:
+        lambda w: sorted({path for panel in panels(w).values() for path in panel.values()}),
+    output:
+        pdf=report(
+            "results/figures/{figure}.pdf",
+            caption="../report/figure.rst",
+            category="Figures",
+            labels={"figure": "{figure}", "as": "PDF"},
+        ),
+        png=report(
+            "results/figures/{figure}.png",
+            caption="../report/figure.rst",
+            category="Figures",
+            labels={"figure": "{figure}", "as": "picture"},
+        ),
+        csv=report(
+            "results/figures/{figure}.csv",
+            caption="../report/figure_source.rst",
+            category="Figures",
+            labels={"figure": "{figure}", "as": "source data"},
+        ),
+    log:
+        "results/logs/figure/{figure}.log",
+    benchmark:
+        "results/benchmarks/figure/{figure}.tsv"
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w, attempt: 3000 * attempt,
+        runtime=lambda w, attempt: 15 * attempt,
+    params:
+        figure=lambda w: study.figures[w.figure].model_dump(mode="json"),
+        paths=lambda w: panels(w),
+        code=code("figure"),
+    script:
+        "../scripts/figure.py"

@@ -9,5 +9,6 @@ predictions = predict.run(
     store.open(snakemake.input.graphs, schema.GRAPHS),
     store.load(snakemake.input.localizations, schema.LOCALIZATIONS),
     Predict(**snakemake.params.predict),
+    threads=snakemake.threads,
 )
 store.save(predictions, snakemake.output.predictions, schema.PREDICTIONS, **snakemake.params)

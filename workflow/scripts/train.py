@@ -11,7 +11,7 @@ train.fit(
     snakemake.output.checkpoint,
     job.side_file(snakemake.output.checkpoint, snakemake.input, dict(params.items())),
     task=Task(**params.task),
-    network=Network(**params.network),
+    settings=Network(**params.network),
     recipe=Recipe(**params.recipe),
     features=Features(**params.features),
     seed=params.seed,
