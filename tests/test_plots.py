@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
 
 from magik import plots, schema
-from magik.config import Figure, Sample
+from magik.config import Figure, Panel, Sample
 
 SAMPLE = Sample(table="t.csv", pixel_size_um=0.5, frame_interval_s=0.1, experiment="diffusivity")
 
@@ -261,6 +261,18 @@ def test_distribution_counts_every_localization(axes):
     np.testing.assert_allclose(source["x"], [np.sqrt(0.1), np.sqrt(10), 0.3])
 
 
+@pytest.mark.parametrize(
+    "limits", [(0.005, 0.8), (0.01, 1), (0.21, 0.88), (1, 1.0e3), (3.1, 3.9), (2e-4, 5e3)]
+)
+def test_logarithmic_scales_have_three_labels_or_more(axes, limits):
+    plots.distribution(axes, np.array([1.0]), limits)
+    low, high = limits
+    ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
+    assert 3 <= len(ticks) <= 9
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    np.testing.assert_allclose([float(label) for label in labels], ticks)
+
+
 # figures -------------------------------------------------------------------------------------
 
 
@@ -313,6 +325,11 @@ def test_every_axis_and_colour_bar_has_a_unit(everything):
         assert axes.get_xlabel() == "localizations" or "px" in axes.get_xlabel()
 
 
+def test_a_read_out_is_refused_where_there_is_no_map():
+    with pytest.raises(ValueError, match="read_out belongs to a panel of kind 'map'"):
+        Panel(panel="frame", of="e", read_out="kernel")
+
+
 def _saved(folder, canvas, source) -> dict[str, bytes]:
     paths = {kind: folder / f"figure.{kind}" for kind in ("pdf", "png", "csv")}
     plots.save(canvas, source, *map(str, paths.values()))
@@ -327,7 +344,7 @@ def test_same_data_same_bytes(tmp_path, everything, monkeypatch):
         monkeypatch.setenv("SOURCE_DATE_EPOCH", now)
         moved = everything["a"]["movie"].copy()
         moved["counts"] = moved["counts"] + np.arange(20, dtype=np.uint16) * shift
-        canvas, source = plots.draw(_only("abdf"), everything | {"a": {"movie": moved}})
+        canvas, source = plots.draw(_only("ab"), everything | {"a": {"movie": moved}})
         folder = tmp_path / f"{now}-{shift}"
         folder.mkdir()
         contents.append(_saved(folder, canvas, source))
