@@ -1,0 +1,197 @@
+"""What any network here must satisfy, and the equations of the paper one by one."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from drawn import brownian, video
+
+from magik import dataset, graphs, network
+from magik.config import Features, Graph, Network
+
+FEATURES = Features(
+    node=("x", "y", "intensity"), edge=("distance", "displacement_x", "displacement_y", "lag")
+)
+SETTINGS = [
+    Network(kind="magik", encoder=(8, 12), decoder=(12, 8), heads=3),
+    Network(kind="magik_tracks", encoder=(8, 12), decoder=(12, 8), heads=3, evidence=5),
+]
+
+
+def examples_of(drawn) -> dataset.GraphSet:
+    return dataset.GraphSet(graphs.build(drawn, Graph()), FEATURES)
+
+
+@pytest.fixture(scope="module")
+def examples() -> dataset.GraphSet:
+    return examples_of(brownian(2, 8, 9, seed=3))
+
+
+@pytest.fixture(params=SETTINGS, ids=lambda settings: settings.kind)
+def net(request):
+    torch.manual_seed(0)
+    return network.build(request.param, FEATURES).eval()
+
+
+def test_a_graph_does_not_see_its_neighbours_in_the_batch(net, examples):
+    alone = net(examples.cut(0))
+    together = net(dataset.join([examples.cut(1, frames=5), examples.cut(0), examples.cut(1)]))
+    n, m = len(examples.cut(1, frames=5).frame), len(examples.cut(0).frame)
+    torch.testing.assert_close(together.node[n : n + m], alone.node, atol=1e-5, rtol=1e-4)
+    assert not torch.allclose(together.node[:n], together.node[-n:]), "test invalid"
+
+
+def test_order_of_localizations_within_a_frame_does_not_matter(net):
+    drawn = brownian(1, 6, 7, seed=4)
+    order = np.concatenate([7 * t + np.random.default_rng(t).permutation(7) for t in range(6)])
+    a = net(examples_of(drawn).cut(0)).node
+    b = net(examples_of(drawn.isel(localization=order)).cut(0)).node
+    torch.testing.assert_close(b, a[torch.from_numpy(order)], atol=1e-5, rtol=1e-4)
+
+
+def test_without_directed_features_a_rotation_changes_nothing():
+    """With distances only, the whole network is invariant: rotation by 90 degrees in the box."""
+    features = Features(node=("intensity",), edge=("distance", "lag"))
+    drawn = brownian(1, 6, 7, seed=5)
+    turned = drawn.assign(x=("localization", 32 - drawn["y"].to_numpy()), y=drawn["x"])
+    for settings in SETTINGS:
+        torch.manual_seed(0)
+        net = network.build(settings, features).eval()
+        a, b = (
+            net(dataset.GraphSet(graphs.build(d, Graph()), features).cut(0)).node
+            for d in (drawn, turned)
+        )
+        torch.testing.assert_close(b, a, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [[(0, 5.0, 5.0, 0)], [(t, 5.0, 5.0, 0) for t in range(5)]],
+    ids=["one localization", "a waiting particle"],
+)
+def test_odd_videos_have_finite_outputs_and_gradients(net, rows):
+    cut = examples_of(video(rows)).cut(0)
+    said = net(cut)
+    (said.node.sum() + said.edge.sum()).backward()
+    assert torch.isfinite(said.node).all()
+    for name, parameter in net.named_parameters():
+        if parameter.grad is not None:
+            assert torch.isfinite(parameter.grad).all(), name
+
+
+@pytest.mark.parametrize("beta", [0.5, 1.0, 3.0])
+def test_the_local_receptive_field_is_equation_2(beta):
+    field = network.LocalReceptiveField(sigma=0.2, beta=beta)
+    d = torch.tensor([0.05, 0.1, 0.3])
+    expected = torch.exp(-((d**2 / (2 * 0.2**2)) ** beta))
+    torch.testing.assert_close(field(d), expected)
+    assert field(torch.zeros(1)).item() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("sigma", [1e-3, 10.0])
+def test_sigma_and_beta_keep_their_gradient_far_from_the_data(sigma):
+    field = network.LocalReceptiveField(sigma=sigma, beta=0.5)
+    field(torch.tensor([0.0, 0.05, 0.1])).sum().backward()
+    for parameter in (field.log_sigma, field.log_beta):
+        assert torch.isfinite(parameter.grad)
+        assert parameter.grad != 0
+
+
+def test_gated_attention_is_equation_4():
+    """Fused = written out, head by head, with the gate and without padding."""
+    torch.manual_seed(1)
+    layer, h = network.GatedSelfAttention(width=6, heads=2), torch.randn(1, 5, 6)
+    q, k, p, g = layer.qkpg(h).chunk(4, dim=-1)
+    heads = []
+    for z in range(2):
+        c = slice(3 * z, 3 * z + 3)
+        attention = (q[..., c] @ k[..., c].transpose(1, 2) / math.sqrt(3)).softmax(-1)
+        heads.append(g[..., c].sigmoid() * (attention @ p[..., c]))
+        torch.testing.assert_close(
+            layer.weights(h, torch.zeros(1, 5), row=2)[:, z], attention[:, 2]
+        )
+    expected = layer.out(torch.cat(heads, dim=-1))
+    torch.testing.assert_close(layer(h, torch.zeros(1, 5)), expected)
+
+
+def test_padding_gets_no_attention():
+    torch.manual_seed(1)
+    layer, h = network.GatedSelfAttention(width=6, heads=2), torch.randn(1, 5, 6)
+    padded = torch.cat([h, torch.full((1, 3, 6), 7.0)], dim=1)
+    mask = torch.zeros(1, 8)
+    mask[:, 5:] = -torch.inf
+    torch.testing.assert_close(layer(padded, mask)[:, :5], layer(h, torch.zeros(1, 5)))
+    assert not torch.allclose(
+        layer(padded, torch.zeros(1, 8))[:, :5], layer(h, torch.zeros(1, 5))
+    ), "test invalid"
+
+
+def test_the_published_network_has_the_published_shape():
+    """Methods: encoders 32-64-96, two blocks, decoders 96-64-32, global decoder 64."""
+    net = network.build(Network(), Features())
+    widths = [
+        layer.out_features
+        for layer in net.node_encoder.layers
+        if hasattr(layer, "weight") and layer.weight.ndim == 2
+    ]
+    assert widths == [32, 64, 96]
+    assert len(net.blocks) == 2
+    decoder = [m.out_features for m in net.node_decoder.modules() if isinstance(m, torch.nn.Linear)]
+    assert decoder == [96, 64, 32, 1]
+    reads = [m.out_features for m in net.graph_decoder.modules() if isinstance(m, torch.nn.Linear)]
+    assert reads == [64, 1]
+    assert not net.u.any(), "the global embedding is zero-initialised"
+
+
+def test_choices_of_a_node_and_none_add_up_to_one():
+    score = torch.tensor([2.0, -1.0, 50.0, -50.0])
+    choice = torch.tensor([0, 0, 1, 2])
+    edge, none = network.log_choice(score, choice, choices=4)
+    total = torch.zeros(4).index_add(0, choice, edge.exp()) + none.exp()
+    torch.testing.assert_close(total, torch.ones(4))
+    e2, e1 = math.exp(2), math.exp(-1)
+    torch.testing.assert_close(edge[0].exp(), torch.tensor(e2 / (1 + e2 + e1)))
+    assert none[3] == 0, "a node without candidates has no choice"
+
+
+def test_evidence_flows_along_certain_links_as_running_sums(examples):
+    """With every true link at weight 1 and all others at 0, evidence counts a track's steps."""
+    cut = examples.cut(0)
+    order = network.tape(cut)
+    n = len(cut.frame)
+    link = (cut.linked & (cut.lag == 1)).float()[:, None]
+    reached = network.flow(
+        torch.zeros(2 * n, 1), link[order.edge], link[order.edge], order, cut.max_lag
+    )[order.place]
+    past, future = reached[:n, 0], reached[n:, 0]
+    drawn_frame = cut.frame.float()
+    assert torch.equal(past, drawn_frame), "no particle of this video is out of reach"
+    assert torch.equal(future, 7 - drawn_frame)
+
+
+def test_evidence_flows_over_gaps():
+    """a . a: the edge of lag 2 carries over the missed detection, in both directions."""
+    cut = examples_of(video([(0, 5, 5, 0), (2, 5, 5, 0), (3, 5, 5, 0)])).cut(0)
+    order = network.tape(cut)
+    link = cut.linked.float()[:, None]
+    reached = network.flow(torch.zeros(6, 1), link[order.edge], link[order.edge], order, 2)
+    assert reached[order.place].flatten().tolist() == [0, 1, 2, 2, 1, 0]
+
+
+def test_the_link_loss_is_least_for_the_truth(examples):
+    cut = examples.cut(0)
+    sender, receiver = cut.edge_index
+    n = len(cut.frame)
+
+    def loss(linked: torch.Tensor) -> float:
+        score = torch.where(linked, 20.0, -20.0)
+        found = network.Links(
+            *network.log_choice(score, receiver, n), *network.log_choice(score, sender, n)
+        )
+        return float(found.loss(cut.linked, cut.edge_index))
+
+    assert loss(cut.linked) < 1e-6
+    wrong = cut.linked.clone()
+    wrong[torch.nonzero(cut.linked)[0]] = False
+    assert loss(wrong) > 0.1

@@ -1,0 +1,208 @@
+"""The training loop: it learns, resumes to the same bytes, and says what is wrong."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from drawn import brownian
+from safetensors import safe_open
+
+from magik import graphs, predict, schema, store, train
+from magik.config import Features, Graph, Network, Predict, Recipe, Task
+from magik.errors import InputError
+
+TASK = Task(level="node", target="displacement_scaling", loss="l1")
+NET = Network(kind="magik_tracks", encoder=(8, 12), decoder=(12, 8), heads=3, evidence=5)
+RECIPE = Recipe(
+    epochs=2,
+    samples_per_epoch=8,
+    batch_size=2,
+    window=(4, 6),
+    link_loss=0.3,
+    device="cpu",
+    checkpoint_seconds=1e-6,  # after each step
+)
+FEATURES = Features(
+    node=("x", "y", "intensity"), edge=("distance", "displacement_x", "displacement_y", "lag")
+)
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sets")
+    for seed, (name, videos) in enumerate([("train", 20), ("validation", 4)]):
+        built = graphs.build(brownian(videos, 8, 8, seed=seed), Graph())
+        store.save(built, folder / f"{name}.zarr.zip", schema.GRAPHS)
+    return folder
+
+
+def fit(sets, folder, recipe=RECIPE, net=NET, features=FEATURES, task=TASK, seed=1):
+    path = folder / "checkpoint.safetensors"
+    train.fit(
+        sets / "train.zarr.zip",
+        sets / "validation.zarr.zip",
+        path,
+        folder / "resume",
+        task=task,
+        settings=net,
+        recipe=recipe,
+        features=features,
+        seed=seed,
+    )
+    return path
+
+
+@pytest.mark.parametrize("kind", ["magik", "magik_tracks"])
+def test_a_killed_training_goes_on_to_the_same_bytes(sets, tmp_path, kind, monkeypatch):
+    net = NET.model_copy(update={"kind": kind})
+    for name in ("whole", "killed", "other"):
+        (tmp_path / name).mkdir()
+    whole = fit(sets, tmp_path / "whole", net=net).read_bytes()
+
+    real, steps = train.loss_of, iter(range(100))
+
+    def dies(*arguments):
+        if next(steps) == 5:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(train, "loss_of", dies)
+    with pytest.raises(KeyboardInterrupt):
+        fit(sets, tmp_path / "killed", net=net)
+    assert not (tmp_path / "killed" / "checkpoint.safetensors").exists()
+    monkeypatch.setattr(train, "loss_of", real)
+    assert fit(sets, tmp_path / "killed", net=net).read_bytes() == whole
+    assert not (tmp_path / "killed" / "resume").exists()
+    assert fit(sets, tmp_path / "other", net=net, seed=2).read_bytes() != whole, "test invalid"
+
+
+def test_a_resume_file_of_another_training_is_ignored(sets, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(train.Path, "unlink", lambda self, missing_ok=False: None)
+    fit(sets, tmp_path)
+    fit(sets, tmp_path, seed=2)
+    assert "belongs to another training" in capsys.readouterr().out
+
+
+def test_it_learns(sets, tmp_path):
+    """Sixty steps on small videos beat the constant guess on videos never seen."""
+    recipe = RECIPE.model_copy(
+        update={
+            "epochs": 2,
+            "samples_per_epoch": 240,
+            "batch_size": 8,
+            "window": (8, 8),
+            "learning_rate": 0.01,
+            "schedule": "one_cycle",
+        }
+    )
+    path = fit(sets, tmp_path, recipe=recipe)
+    with safe_open(path, framework="pt") as file:
+        said = json.loads(file.metadata()["magik"])
+    assert said["validation_error"] < 0.85 * said["validation_constant"]
+
+
+def test_a_checkpoint_needs_nothing_else(sets, tmp_path):
+    path = fit(sets, tmp_path)
+    drawn = brownian(2, 8, 8, seed=9)
+    said = predict.run(path, graphs.build(drawn, Graph()), drawn, Predict())
+    schema.check(said, schema.PREDICTIONS, "here")
+    assert np.isfinite(said["prediction"]).all()
+    covered = json.loads(said.attrs["trained_on"])
+    assert covered["density"] == pytest.approx([8 / 32**2] * 2)
+    assert covered["frames"] == [8, 8]
+
+
+def test_predictions_scale_with_the_unit_of_length(sets, tmp_path):
+    """A video twice as large, in graphs whose unit is twice as long: √(2D) doubles."""
+    path = fit(sets, tmp_path)
+    drawn = brownian(1, 8, 8, seed=9)
+    large = drawn.assign(x=2 * drawn["x"], y=2 * drawn["y"])
+    large.attrs["field_of_view"] = [64.0, 64.0]
+    a = predict.run(path, graphs.build(drawn, Graph()), drawn, Predict())
+    b = predict.run(path, graphs.build(large, Graph()), large, Predict())
+    np.testing.assert_allclose(b["prediction"], 2 * a["prediction"], rtol=1e-4)
+
+
+def test_windows_share_out_the_frames():
+    assert list(predict.windows(100, Predict(window=50))) == [(0, 50), (50, 100)]
+    assert list(predict.windows(55, Predict(window=50))) == [(0, 55)]
+    assert list(predict.windows(3, Predict(window=50))) == [(0, 3)]
+    edges = list(predict.windows(1517, Predict(window=50)))
+    assert edges[0][0] == 0
+    assert edges[-1][1] == 1517
+    assert all(a[1] == b[0] for a, b in pairwise(edges))
+    assert min(b - a for a, b in edges) >= 50
+
+
+def test_windows_with_all_the_context_change_nothing(sets, tmp_path):
+    path = fit(sets, tmp_path)
+    drawn = brownian(2, 8, 8, seed=9)
+    built = graphs.build(drawn, Graph())
+    whole = predict.run(path, built, drawn, Predict(window=8))
+    seen = predict.run(path, built, drawn, Predict(window=2, context=8))
+    np.testing.assert_allclose(seen["prediction"], whole["prediction"], atol=1e-5)
+    blind = predict.run(path, built, drawn, Predict(window=2))
+    assert not np.allclose(blind["prediction"], whole["prediction"], atol=1e-5), "test invalid"
+
+
+def test_windows_without_localizations_are_skipped(sets, tmp_path):
+    path = fit(sets, tmp_path)
+    drawn = brownian(1, 8, 8, seed=9)
+    late = drawn.assign(frame=drawn["frame"] + 100, n_frames=drawn["n_frames"] + 100)
+    said = predict.run(path, graphs.build(late, Graph()), late, Predict(window=8))
+    assert np.isfinite(said["prediction"]).all()
+
+
+def test_a_checkpoint_for_other_graphs_is_refused(sets, tmp_path):
+    path = fit(sets, tmp_path)
+    drawn = brownian(1, 8, 8, seed=9)
+    with pytest.raises(InputError, match=r"trained on graphs with radius = 0\.2, .* have 0\.1"):
+        predict.run(path, graphs.build(drawn, Graph(radius=0.1)), drawn, Predict())
+    dark = drawn.drop_vars("intensity")
+    with pytest.raises(InputError, match="no node feature 'intensity'"):
+        predict.run(path, graphs.build(dark, Graph()), dark, Predict())
+
+
+def test_a_damaged_checkpoint_is_refused(sets, tmp_path):
+    path = fit(sets, tmp_path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InputError, match="not a whole checkpoint"):
+        train.load(path)
+    with pytest.raises(InputError, match="no such checkpoint"):
+        train.load(tmp_path / "nowhere")
+
+
+def test_graphs_without_truth_cannot_be_learnt_from(tmp_path):
+    blind = graphs.build(brownian(1, 4, 4, seed=0).drop_vars("diffusivity"), Graph())
+    for name in ("train", "validation"):
+        store.save(blind, tmp_path / f"{name}.zarr.zip", schema.GRAPHS)
+    with pytest.raises(InputError, match="no target 'displacement_scaling'"):
+        fit(tmp_path, tmp_path)
+
+
+def test_one_cycle_rises_and_falls():
+    recipe = Recipe(schedule="one_cycle", learning_rate=1.0)
+    rates = [train.learning_rate(recipe, p) for p in np.linspace(0, 1, 101)]
+    assert rates[0] == pytest.approx(0.04)
+    assert max(rates) == pytest.approx(1, abs=1e-3)
+    assert rates[-1] == pytest.approx(1e-3)
+    assert train.learning_rate(Recipe(learning_rate=0.5), 0.3) == 0.5
+
+
+def test_edges_can_be_the_task(sets, tmp_path):
+    linking = Task(level="edge", target="linked", loss="binary_cross_entropy")
+    path = fit(sets, tmp_path, task=linking, net=NET.model_copy(update={"kind": "magik"}))
+    assert train.load(path).task == linking
+    drawn = brownian(1, 8, 8, seed=9)
+    with pytest.raises(InputError, match="linked of each edge; expected a network for nodes"):
+        predict.run(path, graphs.build(drawn, Graph()), drawn, Predict())
+
+
+def test_cuda_without_a_gpu_is_refused():
+    if torch.cuda.is_available():
+        assert train.pick_device("cuda").type == "cuda"
+    else:
+        with pytest.raises(InputError, match="finds no CUDA device"):
+            train.pick_device("cuda")
