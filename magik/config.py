@@ -166,17 +166,29 @@ class Render(Section):
 class Localize(Section):
     """Spots in a movie (trackpy.locate)."""
 
-    diameter: Annotated[int, Field(ge=3)] = Field(5, description="px, odd")
-    separation: Positive = Field(2.0, description="px, smallest distance of two spots")
+    diameter: Annotated[int, Field(ge=3)] = Field(5, description="size of a spot, px, odd")
+    separation: Positive | None = Field(
+        None, description="px, smallest distance of two spots; null: diameter + 1"
+    )
     minmass: float = Field(30, ge=0, description="counts above background in a spot")
-    percentile: float = Field(30, ge=0, le=100, description="peaks must be brighter than this")
+    percentile: float = Field(64, ge=0, le=100, description="peaks must be brighter than this")
+    noise_size: Positive = Field(1, description="s.d. of the Gaussian blur against noise, px")
+    smoothing_size: Annotated[int, Field(ge=3)] | None = Field(
+        None, description="side of the square whose mean is background, px, odd; null: diameter"
+    )
     invert: bool = Field(False, description="dark spots on bright ground")
     match_radius: Positive = Field(1.5, description="px, farthest a true position may lie")
 
     @model_validator(mode="after")
-    def _odd(self) -> Self:
-        if self.diameter % 2 == 0:
-            raise ValueError(f"diameter must be odd, but is {self.diameter} px")
+    def _sizes_fit(self) -> Self:
+        for name, size in (("diameter", self.diameter), ("smoothing_size", self.smoothing_size)):
+            if size is not None and size % 2 == 0:
+                raise ValueError(f"{name} must be odd, but is {size} px")
+        if self.noise_size >= (self.smoothing_size or self.diameter):
+            raise ValueError(
+                f"noise_size = {self.noise_size:g} px must be below "
+                f"{self.smoothing_size or self.diameter} px, the size of the background"
+            )
         return self
 
 
@@ -272,7 +284,7 @@ class Map(Section):
     """Diffusion map: scattered diffusivity -> grid."""
 
     grid: Count = Field(64, description="points per side of the field of view")
-    kernel_sd: Positive = Field(2.0, description="s.d. of the kernel, px")
+    kernel_sd: Positive = Field(1.5, description="s.d. of the kernel, px; at least a cell")
     durations: tuple[Count, ...] = Field(
         (100, 1500), min_length=1, description="frames that maps are made of"
     )

@@ -1,0 +1,192 @@
+"""Spots in a movie: where they are (trackpy), and which true object each of them is.
+
+Pixel (row, column) = (i, j) is centred at y = i, x = j, as in trackpy and in `magik.optics`.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import trackpy
+import xarray as xr
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
+
+from magik import schema
+from magik.config import Localize
+from magik.errors import InputError
+
+DESCRIPTORS = {"mass": "mass", "size": "size", "ecc": "eccentricity"}
+"""trackpy's name: ours. Counts above the local background, px (radius of gyration), 0 = round."""
+
+
+def find(movie: xr.Dataset, config: Localize) -> xr.Dataset:
+    """Localizations of all images of a movie (trackpy.locate; Crocker & Grier 1996).
+
+    Images are mirrored at their edges, so that spots there are found as well. The `intensity` of
+    a localization is the mean of the pixels within `diameter`, above the median of its image:
+    proportional to the counts of an isolated spot (0.7 of its peak for a spot of s.d. 1 px and a
+    diameter of 3 px), and more where spots overlap.
+
+    Args:
+        movie: images and how many of them each video has.
+        config: how a spot looks; the settings mean what they mean in trackpy.
+
+    Returns:
+        Localizations without truth, with the further descriptors of `DESCRIPTORS`.
+
+    Raises:
+        InputError: if there is no spot in the whole movie.
+    """
+    n_frames = movie["row_size"].values
+    counts = movie["counts"]
+    top = counts.values.max() if config.invert and counts.size else None
+    found = []
+    for image in range(len(counts)):
+        pixels = counts[image].values
+        found.append(_locate(pixels if top is None else top - pixels, config))
+    if not sum(map(len, found)):
+        raise InputError(_nothing_found(movie, top, config))
+    per_image = np.array([len(spots) for spots in found])
+    spots = pd.concat([spots for spots in found if len(spots)], ignore_index=True)
+    first_image = schema.offsets(n_frames)
+    frame = np.arange(len(counts)) - np.repeat(first_image[:-1], n_frames)
+    video = np.repeat(np.arange(len(n_frames)), n_frames)
+    columns = {"frame": np.repeat(frame, per_image).astype(np.int32)}
+    columns |= {str(name): spots[name].to_numpy(np.float32) for name in spots}
+    return xr.Dataset(
+        {name: ("localization", column) for name, column in columns.items()}
+        | {
+            "row_size": (
+                "video",
+                np.bincount(video, weights=per_image, minlength=len(n_frames)).astype(np.int64),
+            ),
+            "n_frames": ("video", n_frames),
+        },
+        attrs={"field_of_view": movie.attrs["field_of_view"]},
+    )
+
+
+def match(found: xr.Dataset, truth: xr.Dataset, radius: float) -> xr.Dataset:
+    """The localizations found, each with the identity and D of the object that it shows.
+
+    In each frame as many pairs as possible within the radius, and of those ways to pair the one
+    with the smallest sum of distances.
+
+    Args:
+        found: localizations of rendered videos.
+        truth: the localizations that the videos were rendered from.
+        radius: px.
+
+    Returns:
+        `found` with `particle` (-1 = none), `diffusivity` (NaN = none) and the truth's landscape.
+    """
+    particle = np.full(found.sizes["localization"], -1, dtype=np.int32)
+    diffusivity = np.full(found.sizes["localization"], np.nan, dtype=np.float32)
+    here, there = (np.stack([d["x"].values, d["y"].values], axis=1) for d in (found, truth))
+    for rows, true_rows in zip(_frames(found), _frames(truth), strict=True):
+        distance = cdist(here[rows], there[true_rows])
+        far = distance > radius
+        # a pair too far apart costs more than all near ones together
+        distance[far] = (radius + 1) * (min(distance.shape) + 1)
+        chosen = linear_sum_assignment(distance)
+        seen, true = (index[~far[chosen]] for index in chosen)
+        particle[rows][seen] = truth["particle"].values[true_rows][true]
+        diffusivity[rows][seen] = truth["diffusivity"].values[true_rows][true]
+    matched = found.assign(
+        particle=("localization", particle), diffusivity=("localization", diffusivity)
+    )
+    return matched.assign(landscape=truth["landscape"]) if "landscape" in truth else matched
+
+
+def quality(matched: xr.Dataset, truth: xr.Dataset) -> dict[str, float]:
+    """How good a localization step was.
+
+    Args:
+        matched: what `match` returns.
+        truth: what it was matched with.
+
+    Returns:
+        `recall` (found of the true), `precision` (true of the found) and `localization_error`
+        (r.m.s. per axis of the matched, px; NaN if there is none).
+    """
+    key = ["video", "frame", "particle"]
+    table, true = (
+        pd.DataFrame({name: d[name].values for name in ("frame", "particle", "x", "y")}).assign(
+            video=schema.row_of(d["row_size"].values)
+        )
+        for d in (matched, truth)
+    )
+    pairs = table[table["particle"] >= 0].merge(true, on=key, suffixes=("", "_true"))
+    error = np.concatenate([pairs["x"] - pairs["x_true"], pairs["y"] - pairs["y_true"]])
+    return {
+        "recall": len(pairs) / len(true) if len(true) else np.nan,
+        "precision": len(pairs) / len(table) if len(table) else np.nan,
+        "localization_error": float(np.sqrt(np.mean(error**2))) if len(error) else np.nan,
+    }
+
+
+def _locate(image: np.ndarray, config: Localize, minmass: float | None = None) -> pd.DataFrame:
+    """x, y, intensity and descriptors of the spots of one image."""
+    height, width = image.shape
+    edge = max(config.diameter, config.smoothing_size or 0)
+    with _quiet():
+        spots = trackpy.locate(
+            np.pad(image, edge, mode="reflect"),
+            diameter=config.diameter,
+            separation=config.separation,
+            minmass=config.minmass if minmass is None else minmass,
+            percentile=config.percentile,
+            noise_size=config.noise_size,
+            smoothing_size=config.smoothing_size,
+            engine="numba",
+        )
+    x, y = spots["x"] - edge, spots["y"] - edge
+    inside = (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)
+    radius = config.diameter // 2
+    offset = np.arange(-radius, radius + 1)
+    pixels = np.count_nonzero(offset[:, None] ** 2 + offset**2 <= radius**2)
+    above_median = spots["raw_mass"] / pixels - np.median(image)
+    located = pd.DataFrame({"x": x, "y": y, "intensity": above_median})
+    return located.join(spots[list(DESCRIPTORS)].rename(columns=DESCRIPTORS))[inside]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without trackpy's words on images that have no spot: to us they are not unusual."""
+    with warnings.catch_warnings():
+        for words in ("Image is completely", "Image contains no", "All local", "No maxima"):
+            warnings.filterwarnings("ignore", words, UserWarning)
+        yield
+
+
+def _frames(localizations: xr.Dataset) -> list[slice]:
+    """The rows of each frame of each video, in order."""
+    n_frames = localizations["n_frames"].values
+    first_image = schema.offsets(n_frames)
+    video = schema.row_of(localizations["row_size"].values)
+    image = first_image[video] + localizations["frame"].values
+    ends = np.searchsorted(image, np.arange(first_image[-1] + 1))
+    return [slice(begin, end) for begin, end in pairwise(ends)]
+
+
+def _nothing_found(movie: xr.Dataset, top: float | None, config: Localize) -> str:
+    """What to tell a user whose movie has no spot."""
+    counts = movie["counts"].values
+    if not counts.size:
+        return "movie: it has no image; expected at least one"
+    liveliest = counts[np.argmax(np.ptp(counts.reshape(len(counts), -1), axis=1))]
+    candidates = _locate(liveliest if top is None else top - liveliest, config, minmass=0)
+    heaviest = f"{candidates['mass'].max():.3g}" if len(candidates) else "none"
+    return (
+        f"movie: no spot in any of {len(counts)} images with localize: diameter "
+        f"{config.diameter} px, minmass {config.minmass:g}, percentile {config.percentile:g}, "
+        f"invert {str(config.invert).lower()} (mass of the heaviest candidate: {heaviest}). "
+        "Lower minmass, set diameter to the size of a spot, or change invert"
+    )
+
+
+trackpy.quiet()
