@@ -236,6 +236,7 @@ def estimate(localizations: xr.Dataset, simulate: Simulate, graph: Graph) -> xr.
             "method": list(methods),
             "linker": list(tracks),
             "max_lag": graph.max_lag,
+            "dt": simulate.dt,
             "localization_error": error,
         },
     )
@@ -514,7 +515,7 @@ def _drift(prior: Prior, wander: float) -> Float[np.ndarray, "cells cells"] | No
         return None
     level = np.log(prior.diffusivity)
     kernel = np.exp(-((level[:, None] - level) ** 2) / (2 * wander**2))
-    return kernel / kernel.sum(axis=1, keepdims=True)
+    return (kernel / kernel.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 def _forward(

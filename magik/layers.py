@@ -14,7 +14,7 @@ SHELVES: dict[str, tuple[str, ...]] = {
     "words": ("layers", "errors", "job", "physics", "schema", "config", "store"),
     "data": ("simulate", "optics", "localize", "recordings", "graphs"),
     "learning": ("dataset", "network", "train", "predict"),
-    "read-out": ("export", "maps", "floors", "metrics", "plots"),
+    "read-out": ("export", "floors", "maps", "metrics", "plots"),
 }
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {

@@ -140,7 +140,7 @@ FLOORS = Layout(
             ("linker", "localization"), "1", "track found, counted within its video", "i"
         ),
     },
-    attributes=("field_of_view", "method", "linker", "max_lag", "localization_error"),
+    attributes=("field_of_view", "method", "linker", "max_lag", "dt", "localization_error"),
 )
 
 LAYOUTS = {
