@@ -32,7 +32,8 @@ def find(movie: xr.Dataset, config: Localize) -> xr.Dataset:
     diameter of 3 px), and more where spots overlap.
 
     Args:
-        movie: images and how many of them each video has.
+        movie: images and how many of them each video has; an error names it by
+            `encoding["source"]`, where xarray keeps the path that a data set was read from.
         config: how a spot looks; the settings mean what they mean in trackpy.
 
     Returns:
@@ -176,13 +177,14 @@ def _frames(localizations: xr.Dataset) -> list[slice]:
 def _nothing_found(movie: xr.Dataset, top: float | None, config: Localize) -> str:
     """What to tell a user whose movie has no spot."""
     counts = movie["counts"].values
+    name = movie.encoding.get("source", "movie")
     if not counts.size:
-        return "movie: it has no image; expected at least one"
+        return f"{name}: it has no image; expected at least one"
     liveliest = counts[np.argmax(np.ptp(counts.reshape(len(counts), -1), axis=1))]
     candidates = _locate(liveliest if top is None else top - liveliest, config, minmass=0)
     heaviest = f"{candidates['mass'].max():.3g}" if len(candidates) else "none"
     return (
-        f"movie: no spot in any of {len(counts)} images with localize: diameter "
+        f"{name}: no spot in any of {len(counts)} images with localize: diameter "
         f"{config.diameter} px, minmass {config.minmass:g}, percentile {config.percentile:g}, "
         f"invert {str(config.invert).lower()} (mass of the heaviest candidate: {heaviest}). "
         "Lower minmass, set diameter to the size of a spot, or change invert"

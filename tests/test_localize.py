@@ -96,8 +96,12 @@ def test_images_without_spots_stay_as_empty_frames():
 @pytest.mark.parametrize("images", [np.zeros((2, 20, 20), np.uint16), spots_image((8, 8))[None]])
 def test_a_movie_without_any_spot_is_refused_with_what_to_change(images):
     high = TUNED.model_copy(update={"minmass": 1e6})
-    with pytest.raises(InputError, match=r"no spot in any of \d images .*minmass 1e\+06.*Lower"):
-        localize.find(movie_of(images), high)
+    movie = movie_of(images)
+    movie.encoding["source"] = "mine.tif"
+    with pytest.raises(
+        InputError, match=r"^mine.tif: no spot in any of \d images .*minmass 1e\+06.*Lower"
+    ):
+        localize.find(movie, high)
 
 
 def test_a_movie_without_images_is_refused():
