@@ -79,7 +79,7 @@ def test_what_ships_is_accepted_at_every_scale(scale):
         (simulate(diffusivity=[0.7, 0.005]), "from 0.7 to 0.005 px²/frame; expected 0 <= lowest"),
         (simulate(frames=[55, 50]), "simulate.frames: from 55 to 50; expected 0 <= lowest <="),
         ({"networks": {"magik": {"heads": 7}}}, "heads = 7 must divide the latent width 96"),
-        ({"defaults": {"predict": {"context": -1}}}, "context = -1: Input should be greater"),
+        ({"defaults": {"predict": {"context": -1}}}, "predict.context = -1: expected >= 0 (further frames"),
         ({"defaults": {"localize": {"diameter": 4}}}, "diameter must be odd, but is 4 px"),
         ({"defaults": {"seeds": [0, 0]}}, "defaults.seeds: [0, 0]; expected each seed once"),
         (
