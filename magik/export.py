@@ -143,7 +143,10 @@ def summary(predictions: xr.Dataset, localizations: xr.Dataset, sample: Sample) 
             "mean": float(diffusivity.mean()) * _um2_s(sample),
         },
         "crowding": float(physics.crowding(density, diffusivity.mean(), 1.0)),
-        "warnings": list(_warnings(scaling, density, frames, trained_on)),
+        "warnings": [
+            *_warnings(scaling, density, frames, trained_on),
+            *_intensity_warning(localizations, trained_on),
+        ],
     }
 
 
@@ -186,6 +189,20 @@ def _warnings(
                 f"the reach of candidate edges ({reach:.3g} px), so the network does not see the "
                 "longest steps: record faster, or train with a larger radius."
             )
+
+
+def _intensity_warning(localizations: xr.Dataset, trained_on: Mapping[str, Any]) -> Iterator[str]:
+    if "intensity" not in localizations or "intensity" not in trained_on:
+        return
+    low, high = trained_on["intensity"]
+    intensity = localizations["intensity"].to_numpy()
+    part, median = np.mean((intensity < low) | (intensity > high)), np.median(intensity)
+    if part > NOTABLE:
+        yield (
+            f"For {part:.0%} of the localizations the intensity (median {median:.3g}) "
+            f"lies outside what the network was trained on ({low:.3g} to {high:.3g}): rescale it, "
+            "train on intensities like these, or use a network that does not see it."
+        )
 
 
 def save_summary(content: Mapping[str, Any], path: str | Path) -> None:

@@ -175,6 +175,8 @@ def test_summary_is_what_one_counts_by_hand(tmp_path, predictions, localizations
             "For 50% of the localizations √(2D) is at the lower",
         ),
         ({"radius": 0.2, "length_px": 10}, "For 25% of the localizations three standard dev"),
+        ({"intensity": [15, 45]}, "For 25% of the localizations the intensity (median 25) lies"),
+        ({"intensity": [10, 40]}, None),
         ({}, None),
     ],
 )
