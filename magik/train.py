@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-import xarray as xr
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -100,7 +99,7 @@ def fit(
         "seed": seed,
         "target_mean": mean,
         "target_sd": sd,
-        "trained_on": ranges(examples.graphs),
+        "trained_on": ranges(examples),
     }
     key = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
     run = _Run(net, optimizer, key, Path(resume))
@@ -180,11 +179,13 @@ def standardise(net: MAGIK | MAGIKTracks, examples: GraphSet) -> None:
             encoder.sd.copy_(torch.from_numpy(np.where(sd > 0, sd, 1.0)))
 
 
-def ranges(graphs: xr.Dataset) -> dict[str, Any]:
+def ranges(examples: GraphSet) -> dict[str, Any]:
     """What a set of graphs covers, so that a user hears when a sample lies outside.
 
-    Lengths in px, times in frames; density in localizations per px² and frame.
+    Lengths in px, times in frames; density in localizations per px² and frame; the intensity,
+    in counts, only where the network sees it.
     """
+    graphs = examples.graphs
     height, width = graphs.attrs["field_of_view"]
     density = graphs["n_node"].to_numpy() / graphs["n_frames"].to_numpy() / (height * width)
     covered = {
@@ -200,6 +201,10 @@ def ranges(graphs: xr.Dataset) -> dict[str, Any]:
         known = known[np.isfinite(known)]
         if len(known):
             covered["displacement_scaling"] = [float(known.min()), float(known.max())]
+    if "intensity" in examples.features.node:
+        column = examples.node_columns[examples.features.node.index("intensity")]
+        intensity = graphs["node_features"].to_numpy()[:, column]
+        covered["intensity"] = [float(intensity.min()), float(intensity.max())]
     return covered
 
 
