@@ -16,13 +16,16 @@ def predictions(x, y, scaling, frame=None, field_of_view=(8.0, 8.0), row_size=No
     return xr.Dataset(
         {
             "row_size": ("video", np.array([n] if row_size is None else row_size)),
-            "localization_row": ("localization", np.arange(n)),
             "frame": ("localization", np.zeros(n, int) if frame is None else np.array(frame)),
             "x": ("localization", np.array(x, float)),
             "y": ("localization", np.array(y, float)),
             "prediction": ("localization", np.array(scaling, float)),
         },
-        attrs={"field_of_view": list(field_of_view), "target_name": "displacement_scaling"},
+        attrs={
+            "field_of_view": list(field_of_view),
+            "target_name": "displacement_scaling",
+            "trained_on": "{}",
+        },
     )
 
 

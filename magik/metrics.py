@@ -1,0 +1,302 @@
+"""Scores: the network, the floors and the paper side by side.
+
+Scores travel as tidy tables with the columns `COLUMNS`, one value a row. `of_run` makes that of
+one training; `collect` turns all of them into the wide table that people read.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from jaxtyping import Float, Int
+
+from magik import floors, physics, schema
+from magik.config import Published
+from magik.errors import InputError
+
+
+class Quantity(NamedTuple):
+    """What a score is.
+
+    Attributes:
+        unit: of its value.
+        better: which of two values is the better one.
+    """
+
+    unit: str
+    better: Literal["low", "high"]
+
+
+QUANTITIES: dict[str, Quantity] = {
+    "mae_displacement_scaling": Quantity("px/frame^½", "low"),
+    "mae_diffusivity": Quantity("px²/frame", "low"),
+    "edge_f1": Quantity("1", "high"),
+    "rms_log10_diffusivity": Quantity("1", "low"),
+    "correlation_log10_diffusivity": Quantity("1", "high"),
+    "recall": Quantity("1", "high"),
+    "precision": Quantity("1", "high"),
+    "localization_error": Quantity("px", "low"),
+}
+
+COLUMNS = (
+    "experiment",
+    "tier",
+    "seed",
+    "quantity",
+    "unit",
+    "method",
+    "read_out",
+    "duration",
+    "value",
+    "n",
+)
+"""`seed` is missing where no training took part; `n` counts localizations, links or cells."""
+
+CASE = ["experiment", "tier", "quantity", "unit", "read_out", "duration"]
+"""What one row of the wide table is about."""
+
+
+def of_run(
+    experiment: str,
+    tier: str,
+    seed: int,
+    predictions: xr.Dataset,
+    found: xr.Dataset,
+    maps: xr.Dataset | None = None,
+    quality: Mapping[str, float] | None = None,
+) -> pd.DataFrame:
+    """All scores of one training, and of the floors on the same localizations.
+
+    Args:
+        experiment: its name.
+        tier: of the localizations.
+        seed: of the training.
+        predictions: of the test videos.
+        found: floors of the same videos.
+        maps: diffusion maps with their landscape, where the experiment has them.
+        quality: of the localization (`localize.quality`), where there was one.
+
+    Returns:
+        Columns `COLUMNS`.
+    """
+    rows = [*node_scores(predictions, found), *link_scores(found)]
+    if maps is not None:
+        rows += map_scores(maps)
+    rows += [_row(name, "localization", value) for name, value in (quality or {}).items()]
+    table = pd.DataFrame(rows).assign(experiment=experiment, tier=tier)
+    table["seed"] = pd.array([seed if m == "network" else None for m in table["method"]], "Int64")
+    return _typed(table)
+
+
+def _row(
+    quantity: str,
+    method: str,
+    value: float,
+    n: int | None = None,
+    read_out: str = "",
+    duration: int | None = None,
+) -> dict[str, object]:
+    return {
+        "quantity": quantity,
+        "unit": QUANTITIES[quantity].unit,
+        "method": method,
+        "read_out": read_out,
+        "duration": duration,
+        "value": value,
+        "n": n,
+    }
+
+
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    whole = dict.fromkeys(("seed", "duration", "n"), "Int64")
+    return table.reindex(columns=list(COLUMNS)).astype(whole | {"value": float})
+
+
+# --- scores --------------------------------------------------------------------------------
+
+
+def mae(prediction: Float[np.ndarray, " n"], target: Float[np.ndarray, " n"]) -> float:
+    """Mean absolute error over the nodes whose target is known; NaN if none is."""
+    known = np.isfinite(target)
+    return float(np.abs(prediction - target)[known].mean()) if known.any() else np.nan
+
+
+def node_scores(predictions: xr.Dataset, found: xr.Dataset) -> list[dict[str, object]]:
+    """MAE of √(2D) and of D, of the network and of every floor, on the same localizations.
+
+    Args:
+        predictions: of √(2D).
+        found: floors, row for row the same localizations.
+
+    Raises:
+        InputError: if the two are not of the same localizations.
+    """
+    sizes = [dataset["row_size"].values.tolist() for dataset in (predictions, found)]
+    if sizes[0] != sizes[1]:
+        raise InputError(
+            f"predictions of {sum(sizes[0])} localizations in {len(sizes[0])} videos, but floors "
+            f"of {sum(sizes[1])} in {len(sizes[1])}: they must be of the same store"
+        )
+    truth = found["truth"].values.astype(float)
+    nodes = int(np.isfinite(truth).sum())
+    scaling = {"network": predictions["prediction"].values.astype(float)}
+    for method, estimate in zip(found.attrs["method"], found["diffusivity"].values, strict=True):
+        scaling[method] = physics.displacement_scaling(estimate.astype(float))
+    scores = []
+    for method, s in scaling.items():
+        error = mae(s, physics.displacement_scaling(truth))
+        scores.append(_row("mae_displacement_scaling", method, error, nodes))
+        error = mae(physics.diffusivity(s), truth)
+        scores.append(_row("mae_diffusivity", method, error, nodes))
+    return scores
+
+
+def edge_f1(found: Int[np.ndarray, "2 found"], true: Int[np.ndarray, "2 true"]) -> float:
+    """2TP / (found + true) of links, each a pair of rows: earlier, later; NaN without any."""
+    pairs = [set(zip(*links.tolist(), strict=True)) for links in (found, true)]
+    total = len(pairs[0]) + len(pairs[1])
+    return 2 * len(pairs[0] & pairs[1]) / total if total else np.nan
+
+
+def link_scores(found: xr.Dataset) -> list[dict[str, object]]:
+    """Edge F1 of each linker; true links reach over `max_lag` frames at most."""
+    frame = found["frame"].values.astype(int)
+    video = schema.row_of(found["row_size"].values)
+
+    def links(track: np.ndarray) -> np.ndarray:
+        apart = np.where(track < 0, -1, video * (int(track.max(initial=0)) + 1) + track)
+        pairs = floors.links(apart, frame)
+        return pairs[:, frame[pairs[1]] - frame[pairs[0]] <= found.attrs["max_lag"]]
+
+    true = links(found["particle"].values)
+    return [
+        _row("edge_f1", linker, edge_f1(links(track), true), true.shape[1])
+        for linker, track in zip(found.attrs["linker"], found["track"].values, strict=True)
+    ]
+
+
+def map_scores(maps: xr.Dataset) -> list[dict[str, object]]:
+    """R.m.s. error and correlation of log10 D against the true map, per read-out and duration.
+
+    Both are means over videos (of the square, for the r.m.s.). The constant is the best one for
+    each landscape.
+
+    Args:
+        maps: with `landscape`.
+    """
+    truth = np.log10(maps["landscape"].values.astype(float))
+    scores = []
+    for duration, at_duration in zip(
+        maps["duration"].values.tolist(), np.moveaxis(maps["diffusivity"].values, 1, 0), strict=True
+    ):
+        for read_out, built in zip(maps.attrs["read_out"], at_duration, strict=True):
+            method, read = ("lap", "kernel") if read_out == "lap_kernel" else ("network", read_out)
+            logs = np.log10(built.astype(float))
+            for name, value in (
+                ("rms_log10_diffusivity", _rms(logs - truth)),
+                ("correlation_log10_diffusivity", _correlation(logs, truth)),
+            ):
+                scores.append(_row(name, method, value, truth.size, read, duration))
+        for read in ("nearest", "kernel"):
+            error = _rms(truth - truth.mean(axis=(1, 2), keepdims=True))
+            scores.append(
+                _row("rms_log10_diffusivity", "constant", error, truth.size, read, duration)
+            )
+    return scores
+
+
+def _rms(error: Float[np.ndarray, "video y x"]) -> float:
+    known = np.isfinite(error)
+    return float(np.sqrt(np.mean(error[known] ** 2))) if known.any() else np.nan
+
+
+def _correlation(a: Float[np.ndarray, "video y x"], b: Float[np.ndarray, "video y x"]) -> float:
+    """Mean over videos of the Pearson correlation over cells; flat maps and empty ones left out."""
+    each = [
+        np.corrcoef(one[known], other[known])[0, 1]
+        for one, other, known in zip(a, b, np.isfinite(a), strict=True)
+        if known.any() and np.ptp(one[known]) > 0 and np.ptp(other[known]) > 0
+    ]
+    return float(np.mean(each)) if each else np.nan
+
+
+# --- tables --------------------------------------------------------------------------------
+
+
+def collect(scores: Sequence[pd.DataFrame], published: Sequence[Published] = ()) -> pd.DataFrame:
+    """One row per experiment, tier, quantity (and read-out, duration of a map).
+
+    Args:
+        scores: tables of `of_run`, of all trainings.
+        published: numbers of the paper.
+
+    Returns:
+        Columns `CASE`, then network (mean over seeds), network_sd, seeds, given_links, classical
+        (the best that links first) and which one, constant, paper, n.
+
+    Raises:
+        InputError: if a published number is of no score that is known.
+    """
+    table = pd.concat([_typed(each) for each in scores], ignore_index=True)
+    of_paper = {}
+    for index, number in enumerate(published):
+        if number.score not in QUANTITIES:
+            raise InputError(
+                f"published.{index}.score: no score '{number.score}'. "
+                f"Known: {', '.join(QUANTITIES)}."
+            )
+        of_paper[number.experiment, number.tier, number.score] = number.value
+    rows = []
+    for case, group in table.groupby(CASE, sort=True, dropna=False):
+        row = dict(zip(CASE, case, strict=True))
+        key = (row["experiment"], row["tier"], row["quantity"])
+        value = group.groupby("method")["value"].mean()
+        network = group.loc[group["method"] == "network", "value"]
+        linked = value[value.index.str.startswith("lap")].dropna()
+        best = None
+        if len(linked):
+            low = QUANTITIES[row["quantity"]].better == "low"
+            best = str(linked.idxmin() if low else linked.idxmax())
+        rows.append(
+            row
+            | {
+                "network": network.mean(),
+                "network_sd": network.std(),
+                "seeds": len(network),
+                "localization": value.get("localization", np.nan),
+                "given_links": value.get("given_links", np.nan),
+                "classical": linked[best] if best else np.nan,
+                "classical_method": best or "",
+                "constant": value.get("constant", np.nan),
+                "paper": of_paper.get(key, np.nan),
+                "n": group["n"].max(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def write(table: pd.DataFrame, path: str | Path) -> None:
+    """A table as CSV; six significant digits, so that the bytes do not hang on the last bit."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def read(path: str | Path) -> pd.DataFrame:
+    """Scores of one training, as `write` wrote them."""
+    return _typed(pd.read_csv(path, keep_default_na=True).fillna({"read_out": ""}))
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A table in Markdown; three significant digits, nothing where nothing is known."""
+
+    def text(cell: object) -> str:
+        if pd.isna(cell):
+            return ""
+        return f"{cell:.3g}" if isinstance(cell, float) else str(cell)
+
+    lines = [list(map(str, table.columns)), ["---"] * table.shape[1]]
+    lines += [[text(cell) for cell in row] for row in table.itertuples(index=False)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"

@@ -1,0 +1,206 @@
+"""Scores of drawn examples, and the tables that carry them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from magik import floors, metrics, schema, simulate
+from magik.config import Graph, Published, Simulate
+from magik.errors import InputError
+
+
+def test_mean_absolute_error_ignores_what_is_unknown():
+    assert metrics.mae(np.array([1.0, 5, 3]), np.array([2.0, np.nan, 6])) == 2
+    assert np.isnan(metrics.mae(np.array([1.0]), np.array([np.nan])))
+
+
+def test_edge_f1_of_drawn_links():
+    """Three of four true links found, with one false: F1 = 6 / 8."""
+    true = np.array([[0, 1, 2, 3], [2, 3, 4, 5]])
+    found = np.array([[0, 1, 2, 3], [2, 3, 4, 4]])
+    assert metrics.edge_f1(found, true) == 6 / 8
+    assert metrics.edge_f1(true, true) == 1
+    assert metrics.edge_f1(found[:, :0], true) == 0
+
+
+@pytest.fixture
+def found() -> xr.Dataset:
+    """Two videos: a track that is right, and one that changes its particle."""
+    return xr.Dataset(
+        {
+            "row_size": ("video", [4, 4]),
+            "frame": ("localization", [0, 0, 1, 1, 0, 0, 1, 4]),
+            "x": ("localization", np.zeros(8)),
+            "y": ("localization", np.zeros(8)),
+            "particle": ("localization", [0, 1, 0, 1, 0, -1, 0, 0]),
+            "truth": ("localization", [0.5, 0.5, 0.5, 0.5, 0.02, np.nan, 0.02, 0.02]),
+            "diffusivity": (("method", "localization"), [[0.5] * 8, [0.02] * 8]),
+            "track": (("linker", "localization"), [[0, 1, 1, 0, 0, 1, 0, 2]]),
+        },
+        attrs={
+            "field_of_view": [8.0, 8.0],
+            "method": ["constant", "lap_hmm"],
+            "linker": ["lap"],
+            "max_lag": 2,
+            "dt": 1.0,
+            "localization_error": 0.0,
+        },
+    )
+
+
+@pytest.fixture
+def predictions(found) -> xr.Dataset:
+    """√(2D) is 1 in the first video and 0.2 in the second; two nodes are wrong, one is unknown."""
+    scaling = [1.0, 1.0, 1.0, 1.2, 0.2, 9.0, 0.2, 0.8]
+    return xr.Dataset(
+        {name: found[name] for name in ("row_size", "frame", "x", "y")}
+        | {"prediction": ("localization", scaling)},
+        attrs={
+            "field_of_view": [8.0, 8.0],
+            "target_name": "displacement_scaling",
+            "trained_on": "{}",
+        },
+    )
+
+
+def maps(error: float, flip: bool = False) -> xr.Dataset:
+    """A landscape in steps of a decade, read too high by `error` decades."""
+    truth = np.broadcast_to(10.0 ** -np.arange(3), (1, 3, 3))
+    built = (truth[..., ::-1] if flip else truth) * 10**error
+    return xr.Dataset(
+        {
+            "diffusivity": (
+                ("read_out", "duration", "video", "grid_y", "grid_x"),
+                np.stack([built, truth, built])[:, None],
+            ),
+            "duration": ("duration", [100]),
+            "landscape": (("video", "grid_y", "grid_x"), truth),
+        },
+        attrs={"field_of_view": [3.0, 3.0], "read_out": ["nearest", "kernel", "lap_kernel"]},
+    )
+
+
+def one(rows: list[dict[str, object]], **where: object) -> dict[str, object]:
+    (row,) = [row for row in rows if all(row[key] == value for key, value in where.items())]
+    return row
+
+
+def test_drawn_examples_are_laid_out_as_promised(found, predictions):
+    schema.check(found, schema.FLOORS, "floors")
+    schema.check(predictions, schema.PREDICTIONS, "predictions")
+    schema.check(maps(0), schema.MAPS, "maps")
+
+
+def test_network_and_floors_are_scored_on_the_same_localizations(found, predictions):
+    rows = metrics.node_scores(predictions, found)
+    scaling, d = "mae_displacement_scaling", "mae_diffusivity"
+    network = one(rows, method="network", quantity=scaling)
+    assert network["n"] == 7  # not the false positive
+    assert network["value"] == pytest.approx((0.2 + 0.6) / 7)
+    assert one(rows, method="network", quantity=d)["value"] == pytest.approx((0.22 + 0.3) / 7)
+    assert one(rows, method="constant", quantity=scaling)["value"] == pytest.approx(0.8 * 3 / 7)
+    assert one(rows, method="lap_hmm", quantity=d)["value"] == pytest.approx(0.48 * 4 / 7)
+
+
+def test_floors_of_other_videos_are_refused(found, predictions):
+    with pytest.raises(InputError, match="of 4 in 1: they must be of the same store"):
+        metrics.node_scores(predictions, found.isel(video=[0], localization=slice(0, 4)))
+
+
+def test_links_are_scored_per_linker(found):
+    """True: 0-2, 1-3, 4-6 (6-7 is too long); found: 0-3, 1-2, 4-6."""
+    (row,) = metrics.link_scores(found)
+    assert row["method"] == "lap"
+    assert row["value"] == pytest.approx(2 / 6)
+    assert row["n"] == 3
+
+
+def test_linear_assignment_links_as_well_as_is_known():
+    """Edge F1 at c = 0.0117 with exponential D: 0.93; here c = 0.011. With intensity: 0.98."""
+    settings = Simulate()
+    estimated = floors.estimate(simulate.build(settings, 3, seed=0), settings, Graph())
+    lap, lapi = (row["value"] for row in metrics.link_scores(estimated))
+    assert lap == pytest.approx(0.93, abs=0.025)
+    assert lapi == pytest.approx(0.984, abs=0.01)
+
+
+def test_map_scores_of_drawn_maps():
+    rows = metrics.map_scores(maps(0.2))
+    rms = "rms_log10_diffusivity"
+    assert one(rows, quantity=rms, method="network", read_out="nearest")["value"] == pytest.approx(
+        0.2
+    )
+    assert one(rows, quantity=rms, method="network", read_out="kernel")["value"] == 0
+    assert one(rows, quantity=rms, method="lap")["read_out"] == "kernel"
+    constant = one(rows, quantity=rms, method="constant", read_out="nearest")
+    assert constant["value"] == pytest.approx(np.sqrt(2 / 3))
+    for flip, expected in ((False, 1), (True, -1)):
+        rows = metrics.map_scores(maps(0.2, flip))
+        found = one(
+            rows, quantity="correlation_log10_diffusivity", method="network", read_out="nearest"
+        )
+        assert found["value"] == pytest.approx(expected)
+
+
+def run(seed: int, found, predictions, shift: float = 0.0) -> pd.DataFrame:
+    moved = predictions.assign(prediction=predictions["prediction"] + shift)
+    quality = {"recall": 0.7, "precision": 0.9, "localization_error": 0.3}
+    return metrics.of_run("diffusivity", "images", seed, moved, found, maps(0.1), quality)
+
+
+def test_scores_come_back_as_written(tmp_path, found, predictions):
+    table = run(0, found, predictions)
+    assert tuple(table.columns) == metrics.COLUMNS
+    metrics.write(table, tmp_path / "a" / "scores.csv")
+    metrics.write(table, tmp_path / "again.csv")
+    first = (tmp_path / "a" / "scores.csv").read_bytes()
+    assert first == (tmp_path / "again.csv").read_bytes()
+    pd.testing.assert_frame_equal(metrics.read(tmp_path / "again.csv"), table, rtol=1e-5)
+
+
+def test_network_floors_and_paper_stand_side_by_side(found, predictions):
+    paper = Published(
+        experiment="diffusivity",
+        tier="images",
+        score="mae_displacement_scaling",
+        value=0.0538,
+        source="Results",
+    )
+    runs = [run(seed, found, predictions, shift) for seed, shift in ((0, 0.0), (1, 0.3))]
+    table = metrics.collect(runs, [paper])
+    row = table[table["quantity"] == "mae_displacement_scaling"].iloc[0]
+    values = [(0.2 + 0.6) / 7, (5 * 0.3 + 0.5 + 0.9) / 7]
+    assert row["network"] == pytest.approx(np.mean(values))
+    assert row["network_sd"] == pytest.approx(np.std(values, ddof=1))
+    assert (row["seeds"], row["n"], row["classical_method"]) == (2, 7, "lap_hmm")
+    assert row["constant"] == pytest.approx(0.8 * 3 / 7)
+    assert row["paper"] == 0.0538
+    assert np.isnan(row["given_links"])
+    nearest = table[
+        (table["quantity"] == "rms_log10_diffusivity") & (table["read_out"] == "nearest")
+    ]
+    assert nearest["classical_method"].item() == ""
+    assert table.set_index("quantity").loc["recall", "localization"] == 0.7
+
+
+def test_the_best_classical_method_is_the_highest_where_high_is_good():
+    rows = [
+        metrics._row("edge_f1", method, value, 10)
+        for method, value in (("lap", 0.9), ("lapi", 0.98))
+    ]
+    table = metrics._typed(pd.DataFrame(rows).assign(experiment="a", tier="images"))
+    assert metrics.collect([table])["classical_method"].item() == "lapi"
+
+
+def test_a_published_number_of_no_score_is_refused():
+    wrong = Published(experiment="a", score="mea", value=1, source="")
+    with pytest.raises(InputError, match=r"published\.0\.score: no score 'mea'"):
+        metrics.collect([metrics._typed(pd.DataFrame())], [wrong])
+
+
+def test_a_table_in_markdown():
+    table = pd.DataFrame({"method": ["lap", "paper"], "value": [0.98765, np.nan], "n": [5, 6]})
+    assert metrics.markdown(table) == (
+        "| method | value | n |\n| --- | --- | --- |\n| lap | 0.988 | 5 |\n| paper |  | 6 |\n"
+    )
