@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Float, Int
 
-from magik import floors, physics, schema
+from magik import floors, job, physics, schema
 from magik.config import Published
 from magik.errors import InputError
 
@@ -300,3 +300,23 @@ def markdown(table: pd.DataFrame) -> str:
     lines = [list(map(str, table.columns)), ["---"] * table.shape[1]]
     lines += [[text(cell) for cell in row] for row in table.itertuples(index=False)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def write_page(table: pd.DataFrame, path: str | Path) -> None:
+    """A table of `collect` as a page that stands alone: the table of the report."""
+    shown = table.dropna(axis="columns", how="all")
+    body = shown.to_html(index=False, na_rep="", float_format="{:.3g}".format, border=0)
+    with job.whole(path) as aside:
+        aside.write_text(f"{_PAGE}{body}\n", "utf-8")
+
+
+_PAGE = """<!doctype html>
+<meta charset="utf-8">
+<title>Scores</title>
+<style>
+body { font: 14px sans-serif; margin: 1em; }
+table { border-collapse: collapse; }
+th, td { padding: 0.3em 0.7em; text-align: left; border-bottom: 1px solid #ddd; }
+th { position: sticky; top: 0; background: #fff; }
+</style>
+"""

@@ -50,6 +50,16 @@ wildcard_constraints:
     tier=any_of(TIERS),
 
 
+def runs():
+    """Folders of all trainings that the study declares."""
+    return [
+        f"results/runs/{name}/{tier}/seed{number}"
+        for name, experiment in study.experiments.items()
+        for tier in experiment.tiers
+        for number in experiment.seeds
+    ]
+
+
 def results_of_figure(name):
     return [f"results/figures/{name}.{kind}" for kind in ("pdf", "png", "csv")]
 
@@ -173,13 +183,11 @@ SECONDS_PER_THOUSAND_NODES = 0.13
 
 def outlook():
     """What lies ahead: trainings take the time, the rest takes minutes."""
-    lines = []
-    for name, experiment in study.experiments.items():
-        for tier in experiment.tiers:
-            for number in experiment.seeds:
-                run = f"results/runs/{name}/{tier}/seed{number}"
-                if not Path(run, "checkpoint.safetensors").exists():
-                    lines.append(f"  {run}: about {training_minutes(experiment):.0f} min on a CPU")
+    lines = [
+        f"  {run}: about {training_minutes(run.split('/')[2]):.0f} min on a CPU"
+        for run in runs()
+        if not Path(run, "checkpoint.safetensors").exists()
+    ]
     if not lines:
         return "magik: every network is trained; what is left takes minutes."
     follow = "  to follow one: tail -f results/logs/train/*/*/*.log (loss and time left)"
@@ -187,8 +195,9 @@ def outlook():
     return "\n".join([f"{head} take", *lines, follow])
 
 
-def training_minutes(experiment):
+def training_minutes(name):
     """A guess from the number of graph passes and their size; a GPU is many times faster."""
+    experiment = study.experiments[name]
     recipe = study.recipes[experiment.recipe]
     simulate, _ = study.datasets[experiment.dataset].of_split("train")
     frames = sum(recipe.window or simulate.frames) / 2

@@ -29,6 +29,7 @@ rule map:
     input:
         predictions="results/runs/{experiment}/{tier}/seed{seed}/predictions_long.zarr.zip",
         truth=of_dataset("results/data/{dataset}/long/truth.zarr.zip"),
+        floors=of_dataset("results/data/{dataset}/long/{tier}/floors.zarr.zip"),
     output:
         maps="results/runs/{experiment}/{tier}/seed{seed}/maps.zarr.zip",
     log:
@@ -46,6 +47,72 @@ rule map:
         code=code("map"),
     script:
         "../scripts/map.py"
+
+
+rule score:
+    input:
+        predictions="results/runs/{experiment}/{tier}/seed{seed}/predictions_test.zarr.zip",
+        floors=of_dataset("results/data/{dataset}/test/{tier}/floors.zarr.zip"),
+        maps=lambda w: (
+            "results/runs/{experiment}/{tier}/seed{seed}/maps.zarr.zip"
+            if has_map(w.experiment)
+            else []
+        ),
+        quality=lambda w: (
+            of_dataset("results/data/{dataset}/test/images/quality.json")(w)
+            if w.tier == "images"
+            else []
+        ),
+    output:
+        scores="results/runs/{experiment}/{tier}/seed{seed}/scores.csv",
+    log:
+        "results/logs/score/{experiment}/{tier}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/score/{experiment}/{tier}/seed{seed}.tsv"
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w, attempt: 2000 * attempt,
+        runtime=lambda w, attempt: 10 * attempt,
+    params:
+        run=lambda w: [w.experiment, w.tier, int(w.seed)],
+        code=code("score"),
+    script:
+        "../scripts/score.py"
+
+
+rule scores:
+    input:
+        scores=[f"{run}/scores.csv" for run in runs()],
+    output:
+        csv=report(
+            "results/scores.csv",
+            caption="../report/scores.rst",
+            category="Scores",
+            labels={"table": "all scores", "as": "CSV"},
+        ),
+        html=report(
+            "results/scores.html",
+            caption="../report/scores.rst",
+            category="Scores",
+            labels={"table": "all scores", "as": "page"},
+        ),
+    log:
+        "results/logs/scores.log",
+    benchmark:
+        "results/benchmarks/scores.tsv"
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w, attempt: 1000 * attempt,
+        runtime=lambda w, attempt: 5 * attempt,
+    params:
+        published=[number.model_dump(mode="json") for number in study.published],
+        code=code("scores"),
+    script:
+        "../scripts/scores.py"
 
 
 rule still:

@@ -1,13 +1,11 @@
 """Stores and scores -> a figure and its source data. How: magik.plots."""
 
-import pandas as pd
-
-from magik import job, plots, schema, store
+from magik import job, metrics, plots, schema, store
 from magik.config import Figure
 
 job.start(snakemake.log[0], rule=snakemake.rule)
 read = {name: lambda path, of=of: store.open(path, of) for name, of in schema.LAYOUTS.items()}
-read["scores"] = pd.read_csv
+read["scores"] = metrics.read
 data = {
     letter: {kind: read[kind](path) for kind, path in paths.items()}
     for letter, paths in snakemake.params.paths.items()

@@ -6,5 +6,6 @@ from magik.config import Map
 job.start(snakemake.log[0], rule=snakemake.rule)
 predictions = store.load(snakemake.input.predictions, schema.PREDICTIONS)
 landscape = store.open(snakemake.input.truth, schema.LOCALIZATIONS)["landscape"].load()
-built = maps.build(predictions, Map(**snakemake.params.map), landscape)
+baseline = store.load(snakemake.input.floors, schema.FLOORS)
+built = maps.build(predictions, Map(**snakemake.params.map), landscape, baseline)
 store.save(built, snakemake.output.maps, schema.MAPS, **snakemake.params)
