@@ -68,8 +68,8 @@ class Prior(NamedTuple):
     def of(cls, config: Simulate) -> Self:
         """The prior that a simulation draws from.
 
-        A landscape is stretched onto log D symmetrically between its bounds; that of one
-        localization is taken as uniform in log D, whose median is the true one.
+        A landscape is stretched onto log D between its bounds, so D is taken as uniform in log D.
+        Its median is that of a place; walkers dwell where they are slow, which is not counted in.
         """
         law = _law(config)
         low, high = law.support()
