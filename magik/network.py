@@ -361,10 +361,11 @@ class SoftTracks(nn.Module):
 
     def __init__(self, width: int, evidence: int):
         super().__init__()
-        self.sizes = [1, evidence - 1, evidence]
+        self.sizes = [evidence - 1, evidence]
+        self.score = nn.Sequential(mlp(width + 2 * evidence, width), nn.Linear(width, 1))
         says = nn.Linear(width, sum(self.sizes))
         nn.init.constant_(says.bias[-evidence:], 5.0)  # at first almost all is kept
-        self.of_edge = nn.Sequential(mlp(width + 2 * evidence, width), says)
+        self.of_edge = nn.Sequential(mlp(width, width), says)
         self.of_node = nn.Linear(width, evidence - 1)
         self.pooled = nn.Linear(4 * evidence, width)
 
@@ -379,9 +380,8 @@ class SoftTracks(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Links]:
         """Evidence of each node's track, what came from the past and the future, and the links."""
         sender, receiver = batch.edge_index
-        said = self.of_edge(torch.cat([e, past[sender], future[receiver]], dim=-1))
-        score, found, keep = said.split(self.sizes, dim=-1)
-        score = score.squeeze(-1)
+        score = self.score(torch.cat([e, past[sender], future[receiver]], dim=-1)).squeeze(-1)
+        found, keep = self.of_edge(e).split(self.sizes, dim=-1)
         links = Links(*log_choice(score, receiver, len(v)), *log_choice(score, sender, len(v)))
         weight = links.weight()[:, None]
 
