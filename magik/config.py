@@ -444,6 +444,10 @@ class Study(Section):
                     )
         for name, sample in self.samples.items():
             _must_know(f"samples.{name}.experiment", sample.experiment, self.experiments)
+            if "coordinates" not in self.experiments[sample.experiment].tiers:
+                raise ValueError(
+                    f"samples.{name}.experiment: '{sample.experiment}' has no tier 'coordinates'"
+                )
         for index, number in enumerate(self.published):
             _must_know(f"published.{index}.experiment", number.experiment, self.experiments)
         return self

@@ -58,6 +58,10 @@ def test_what_ships_is_accepted_at_every_scale(scale):
             "figures.fig4.panels.a.of: no 'difusivity'. Did you mean 'diffusivity'?",
         ),
         (sample(experiment="nothing"), "samples.mine.experiment: no 'nothing'. Known: "),
+        (
+            sample(experiment="diffusivity_published"),
+            "samples.mine.experiment: 'diffusivity_published' has no tier 'coordinates'",
+        ),
         (sample(pixelsize_um=1, pixel_size_um=None), "Did you mean 'pixel_size_um'?"),
         (
             {"published": [{"experiment": "x", "score": "mae", "value": 1, "source": "Fig. 4"}]},
@@ -79,7 +83,10 @@ def test_what_ships_is_accepted_at_every_scale(scale):
         (simulate(diffusivity=[0.7, 0.005]), "from 0.7 to 0.005 px²/frame; expected 0 <= lowest"),
         (simulate(frames=[55, 50]), "simulate.frames: from 55 to 50; expected 0 <= lowest <="),
         ({"networks": {"magik": {"heads": 7}}}, "heads = 7 must divide the latent width 96"),
-        ({"defaults": {"predict": {"context": -1}}}, "predict.context = -1: expected >= 0 (further frames"),
+        (
+            {"defaults": {"predict": {"context": -1}}},
+            "predict.context = -1: expected >= 0 (further frames",
+        ),
         ({"defaults": {"localize": {"diameter": 4}}}, "diameter must be odd, but is 4 px"),
         ({"defaults": {"seeds": [0, 0]}}, "defaults.seeds: [0, 0]; expected each seed once"),
         (

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from drawn import brownian, video
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from magik import dataset, graphs, network
 from magik.config import Features, Graph, Network
@@ -125,6 +126,18 @@ def test_padding_gets_no_attention():
     assert not torch.allclose(
         layer(padded, torch.zeros(1, 8))[:, :5], layer(h, torch.zeros(1, 5))
     ), "test invalid"
+
+
+def test_attention_keeps_no_matrix_of_all_pairs():
+    """The fused kernel, which never holds [rows, rows], takes our mask and our layout."""
+    layer, h = network.GatedSelfAttention(width=6, heads=2), torch.randn(2, 50, 6)
+    mask = torch.zeros(2, 50)
+    mask[1, 30:] = -torch.inf
+    with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+        fused = layer(h, mask)
+        fused.sum().backward()
+    with sdpa_kernel(SDPBackend.MATH):
+        torch.testing.assert_close(fused, layer(h, mask))
 
 
 def test_the_published_network_has_the_published_shape():
