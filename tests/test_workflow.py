@@ -1,0 +1,566 @@
+"""The workflow can be trusted: killed, edited, resumed and run twice, it says the same.
+
+The first half plans only (seconds); the second, marked `workflow`, runs Fig. 4 and both example
+recordings at scale tiny, once, and works on copies of the result.
+"""
+
+import ast
+import hashlib
+import itertools
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from magik import layers
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = sorted((ROOT / "workflow" / "scripts").glob("*.py"))
+RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
+SCALES = sorted(path.stem for path in (ROOT / "workflow" / "scales").glob("*.yaml"))
+PARTS = ("Snakefile", "config.yaml", "data", "envs", "magik", "profiles", "workflow")
+LEARNING_RULES = {"train", "predict"}
+
+slow = pytest.mark.workflow
+
+
+class Project:
+    """A copy of the project in a folder of its own, whose modules may be edited."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        for part in PARTS:
+            if (ROOT / part).is_dir():
+                ignored = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(ROOT / part, folder / part, ignore=ignored)
+            else:
+                folder.mkdir(exist_ok=True)
+                shutil.copy2(ROOT / part, folder / part)
+
+    @property
+    def command(self) -> list[str]:
+        """Snakemake, with this Python."""
+        return [sys.executable, "-m", "snakemake"]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The copy's own modules come before the installed ones."""
+        return os.environ | {"PYTHONPATH": str(self.folder)}
+
+    def run(self, *words: str, scale: str = "tiny") -> subprocess.CompletedProcess[str]:
+        """Snakemake with these words, targets first, whatever comes of it."""
+        return subprocess.run(
+            [*self.command, *words, "--config", f"scale={scale}"],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+        )
+
+    def make(self, *words: str) -> str:
+        """What Snakemake says of a run that must succeed."""
+        done = self.run(*words)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stderr
+
+    def plan(self, *words: str) -> Counter[str]:
+        """How many jobs of each rule a run would start."""
+        done = self.run(*words, "--dry-run", "--quiet", "rules")
+        assert done.returncode == 0, done.stderr[-3000:]
+        table = re.search(r"^job +count\n[- ]+\n(.*?)^total ", done.stdout, re.M | re.S)
+        lines = table[1].splitlines() if table else []
+        return Counter({rule: int(count) for rule, count in map(str.split, lines)})
+
+    def refuses(self, *words: str, scale: str = "tiny") -> str:
+        """What Snakemake says of a run that must fail, without a traceback."""
+        done = self.run(*words, scale=scale)
+        assert done.returncode != 0
+        assert "Traceback" not in done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def overlay(self, settings: dict) -> tuple[str, str]:
+        """Words for the command line that change some settings."""
+        path = self.folder / "overlay.yaml"
+        path.write_text(yaml.safe_dump(settings))
+        return "--configfile", str(path)
+
+    def hashes(self) -> dict[str, str]:
+        """Of every result; logs and run times are no results."""
+        results = self.folder / "results"
+        return {
+            str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(results.rglob("*"))
+            if path.is_file() and path.relative_to(results).parts[0] not in ("logs", "benchmarks")
+        }
+
+    def times(self, rule: str) -> list[tuple[float, float]]:
+        """Begin and end of each job of a rule, from Snakemake's records."""
+        folder = self.folder / ".snakemake" / "metadata"
+        records = [json.loads(path.read_text()) for path in folder.rglob("*") if path.is_file()]
+        own = [record for record in records if record.get("rule") == rule]
+        return sorted((record["starttime"], record["endtime"]) for record in own)
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory) -> Project:
+    """A project in which nothing has been run, and nothing is."""
+    return Project(tmp_path_factory.mktemp("fresh") / "magik")
+
+
+# what the rules say ---------------------------------------------------------------------------
+
+
+def rules() -> list[tuple[str, str]]:
+    """Name and text of each rule that runs a script."""
+    texts = "\n".join(path.read_text() for path in RULES)
+    found = re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", texts, re.M | re.S)
+    return [(name, text) for name, text in found if "script:" in text]
+
+
+@pytest.mark.parametrize(("name", "text"), rules(), ids=[name for name, _ in rules()])
+def test_every_rule_says_what_it_needs(name, text):
+    for directive in ("log", "benchmark", "conda", "threads", "resources", "params"):
+        assert re.search(rf"^    {directive}:", text, re.M), directive
+    assert re.search(r"mem_mb=", text)
+    assert re.search(r"runtime=", text)
+    assert "gpus" not in text  # nothing limits this one
+    assert ("gpu=" in text) == bool({"train.py", "predict.py"} & set(re.findall(r"\w+\.py", text)))
+    script = re.search(r'"\.\./scripts/(\w+)\.py"', text)
+    assert script
+    assert f'code=code("{script[1]}")' in text, "its trigger is the hash of its own script"
+
+
+def test_every_script_has_its_rule():
+    used = {script for _, text in rules() for script in re.findall(r"scripts/(\w+)\.py", text)}
+    assert used == {path.stem for path in SCRIPTS}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_scripts_are_thin(script):
+    text = script.read_text()
+    lines = [line for line in text.splitlines() if line.strip()]
+    assert len(lines) <= 25
+    assert "job.start(snakemake.log[0]" in text
+    tree = ast.parse(text)
+    kinds = (ast.FunctionDef, ast.ClassDef, ast.If, ast.For, ast.While, ast.Try)
+    assert not [node for node in ast.walk(tree) if isinstance(node, kinds)]
+    names = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert not names & {"os.environ", "snakemake.config"}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_torch_comes_with_learning_only(script):
+    modules = set(layers.closure(*layers.imported_by(script)))
+    learns = bool(modules & set(layers.SHELVES["learning"]))
+    assert learns == (script.stem in LEARNING_RULES)
+
+
+@pytest.mark.parametrize("profile", sorted((ROOT / "profiles").iterdir()), ids=lambda p: p.name)
+def test_profiles_name_rules_that_exist(profile):
+    """Snakemake itself would ignore an unknown rule."""
+    settings = yaml.safe_load((profile / "config.yaml").read_text())
+    known = {name for name, _ in rules()}
+    named = {**settings.get("set-resources", {}), **settings.get("set-threads", {})}
+    assert set(named) <= known
+    assert any(limit.startswith("gpu=") for limit in settings["resources"])
+    assert "code" not in settings["rerun-triggers"]
+
+
+@pytest.mark.parametrize("words", [["snakemake", "--lint"], ["snakefmt", "--check"]], ids=str)
+def test_snakemakes_own_linters_are_content(words):
+    files = ["Snakefile", "workflow/rules"] if words[0] == "snakefmt" else []
+    done = subprocess.run(
+        [sys.executable, "-m", *words, *files], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+# planning -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_scale_can_be_planned(fresh, scale):
+    """The whole study, with the two recordings."""
+    done = fresh.run("--dry-run", "--quiet", "rules", scale=scale)
+    assert done.returncode == 0, done.stderr
+    for rule in [name for name, _ in rules()]:
+        assert re.search(rf"^{rule} +[1-9]", done.stdout, re.M), rule
+
+
+def test_planning_is_cheap(fresh):
+    """No torch, no plots, no data: settings and file names are enough to plan."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "snakemake", "--dry-run", "--quiet", "all"],
+        cwd=fresh.folder,
+        env=fresh.environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    imported = set(re.findall(r"\| +([\w.]+)$", done.stderr, re.M))
+    assert "magik.config" in imported, "test invalid"
+    assert not imported & {"torch", "matplotlib", "xarray", "zarr", "scipy", "deeptrack"}
+
+
+def test_a_figure_plans_what_it_needs_and_no_more(fresh):
+    plan = fresh.plan("fig4")
+    assert plan["train"] == 2
+    assert not plan.keys() & {"render", "localize", "sample_predict", "scores"}
+    assert fresh.plan("water").keys() >= {"sample_movie", "sample_figure", "train"}
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "results/figures/fig9.pdf",
+        "results/runs/diffusivity/pixels/seed0/checkpoint.safetensors",
+        "results/runs/diffusivity/coordinates/seed7/checkpoint.safetensors",
+        "results/data/brownian/everything/truth.zarr.zip",
+        "results/samples/nobody/summary.json",
+    ],
+)
+def test_what_config_does_not_declare_is_refused(fresh, target):
+    assert "MissingRuleException" in fresh.refuses(target, "--dry-run")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("radius: 0.12", "raduis: 0.12", "has no setting 'raduis'. Did you mean 'radius'?"),
+        ("radius: 0.12", "radius: 12", "landscape.graph.radius = 12: expected > 0 and <= 1"),
+        ("defaults:", "defaults: {", "config.yaml:8: not YAML"),
+        ("examples/water.tif", "waiter.tif", "samples.water.movie: no file 'data/waiter.tif'"),
+    ],
+)
+def test_a_mistake_in_config_is_one_line_and_no_job_starts(tmp_path, before, after, message):
+    project = Project(tmp_path / "magik")
+    config = project.folder / "config.yaml"
+    text = config.read_text()
+    assert before in text, "test invalid"
+    config.write_text(text.replace(before, after, 1))
+    said = project.refuses("--cores", "1")
+    errors = [line for line in said.splitlines() if line.startswith("error: config.yaml")]
+    assert len(errors) == 1, said
+    assert message in errors[0] or before == "defaults:"
+    assert not (project.folder / "results").exists()
+
+
+def test_a_scale_that_does_not_exist_is_refused(fresh):
+    said = fresh.refuses("--dry-run", scale="papr")
+    assert "error: config.yaml: scale: no 'papr'. Did you mean 'paper'?" in said
+
+
+# running --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Project:
+    """Everything, at scale tiny, on two cores. Not to be changed: see `copy`."""
+    project = Project(tmp_path_factory.mktemp("finished") / "magik")
+    project.make("--cores", "2")
+    return project
+
+
+@pytest.fixture
+def copy(finished, tmp_path) -> Project:
+    """A copy of the finished project, with its file times, to be spoilt."""
+    folder = tmp_path / "magik"
+    shutil.copytree(finished.folder, folder, copy_function=shutil.copy2)
+    project = Project.__new__(Project)
+    project.folder = folder
+    return project
+
+
+@pytest.fixture(scope="module")
+def replanned(finished, tmp_path_factory) -> Project:
+    """A copy of the finished project in which files are edited and put back; nothing is run."""
+    folder = tmp_path_factory.mktemp("replanned") / "magik"
+    shutil.copytree(finished.folder, folder, copy_function=shutil.copy2)
+    project = Project.__new__(Project)
+    project.folder = folder
+    return project
+
+
+@pytest.fixture(scope="module")
+def dag(replanned) -> dict[str, tuple[str, set[str]]]:
+    """Each job by number: its label (rule and wildcards), and the jobs it feeds."""
+    drawn = replanned.run("--dag").stdout
+    jobs = {
+        number: (label, set()) for number, label in re.findall(r'(\d+)\[label = "(.*?)"', drawn)
+    }
+    for giver, taker in re.findall(r"(\d+) -> (\d+)", drawn):
+        jobs[giver][1].add(taker)
+    return jobs
+
+
+def rule_of(label: str) -> str:
+    return label.split("\\n")[0]
+
+
+def rerun(dag, direct: Callable[[str], bool]) -> Counter[str]:
+    """Jobs to be made again when some are: what they feed, and the movies that were temporary."""
+    todo = [job for job, (label, _) in dag.items() if direct(label)]
+    planned: set[str] = set()
+    while todo:
+        job = todo.pop()
+        if job not in planned:
+            planned.add(job)
+            todo += dag[job][1]
+            todo += [
+                giver
+                for giver, (label, takers) in dag.items()
+                if rule_of(label) == "render" and job in takers
+            ]
+    return Counter(rule_of(dag[job][0]) for job in planned)
+
+
+@slow
+def test_everything_is_made_and_nothing_is_left_to_do(finished):
+    results = finished.folder / "results"
+    for name, kind in itertools.product(("fig4", "fig4_images"), ("pdf", "png", "csv")):
+        assert (results / "figures" / f"{name}.{kind}").stat().st_size > 1000
+    for sample in ("water", "nucleus"):
+        assert json.loads((results / "samples" / sample / "summary.json").read_text())
+    assert (results / "scores.csv").stat().st_size > 100
+    assert not list(results.rglob("movie.zarr.zip")), "movies are temporary"
+    assert not list(results.rglob("*.resume")), "a training that has ended resumes no more"
+    assert not list(results.rglob(".*")), "nothing half-written is left"
+    assert finished.plan() == Counter()
+
+
+@slow
+def test_every_job_left_a_log_that_says_what_ran(finished):
+    logs = list((finished.folder / "results" / "logs").rglob("*.log"))
+    benchmarks = list((finished.folder / "results" / "benchmarks").rglob("*.tsv"))
+    assert len(logs) == len(benchmarks) > 50
+    for log in logs:
+        rule = log.relative_to(finished.folder / "results" / "logs").parts[0]
+        assert re.match(rf"magik [\d.]+ rule={rule}\b", log.read_text()), log
+
+
+@slow
+def test_no_job_took_more_memory_than_it_asked_for(finished):
+    plan = finished.run("--dry-run", "--forceall").stdout
+    asked = re.findall(r"benchmark: (\S+).*?mem_mb=(\d+)", plan, re.S)
+    assert len(asked) > 50
+    for path, megabytes in asked:
+        header, values = (finished.folder / path).read_text().splitlines()[:2]
+        took = dict(zip(header.split("\t"), values.split("\t"), strict=True))["max_rss"]
+        assert took == "NA" or float(took) < float(megabytes), path
+
+
+@slow
+def test_trainings_never_share_a_gpu(finished, copy):
+    """The default profile has one; jobs that want none do run side by side."""
+
+    def overlaps(times: list[tuple[float, float]]) -> bool:
+        return any(one[1] > two[0] + 0.01 for one, two in itertools.pairwise(times))
+
+    assert overlaps(finished.times("simulate")), "test invalid"
+    on_gpu = copy.overlay({"recipes": {"tracks": {"device": "auto"}}})
+    copy.make(CHECKPOINT, CHECKPOINT.replace("coordinates", "images"), "--cores", "2", *on_gpu)
+    latest = copy.times("train")[-2:]
+    assert latest[0][0] > finished.times("train")[-1][1], "test invalid"
+    assert not overlaps(latest)
+
+
+@slow
+@pytest.mark.parametrize("module", [*itertools.chain(*layers.SHELVES.values())])
+def test_editing_a_module_reruns_exactly_what_rests_on_it(replanned, dag, module):
+    resting = {
+        name
+        for name, text in rules()
+        if module
+        in layers.closure(
+            *layers.imported_by(ROOT / "workflow" / "scripts" / f"{script_of(text)}.py")
+        )
+    }
+    path = replanned.folder / "magik" / f"{module}.py"
+    source = path.read_text()
+    try:
+        path.write_text(source + "# edited\n")
+        assert replanned.plan() == rerun(dag, lambda label: rule_of(label) in resting)
+    finally:
+        path.write_text(source)
+
+
+def script_of(text: str) -> str:
+    return re.findall(r"scripts/(\w+)\.py", text)[0]
+
+
+@slow
+def test_touching_files_plans_nothing(replanned):
+    """As git checkout does."""
+    for path in (replanned.folder / "magik").glob("*.py"):
+        path.touch()
+    for folder in ("workflow", "profiles", "envs"):
+        for path in (replanned.folder / folder).rglob("*"):
+            path.touch()
+    assert replanned.plan() == Counter()
+
+
+def of(*words: str) -> Callable[[str], bool]:
+    """Jobs of any of these rules whose label has all these wildcards."""
+    names, *wildcards = words
+    return lambda label: rule_of(label) in names.split() and all(w in label for w in wildcards)
+
+
+@slow
+@pytest.mark.parametrize(
+    ("settings", "direct"),
+    [
+        ({"experiments": {"diffusion_map": {"map": {"kernel_sd": 4}}}}, of("map")),
+        (
+            {"datasets": {"landscape": {"graph": {"radius": 0.1}}}},
+            of("graph floor", "dataset: landscape"),
+        ),
+        (
+            {"datasets": {"brownian": {"localize": {"minmass": 31}}}},
+            of("localize", "dataset: brownian"),
+        ),
+        ({"recipes": {"tracks": {"learning_rate": 0.002}}}, of("train")),
+        ({"figures": {"fig4": {"title": "Another"}}}, of("figure")),
+        (
+            {"samples": {"water": {"map": {"durations": [45]}}}},
+            of("sample_map sample_export sample_figure", "sample: water"),
+        ),
+        ({"seed": 2}, of("simulate observe render still train")),
+    ],
+    ids=str,
+)
+def test_changing_a_setting_reruns_only_what_depends_on_it(replanned, dag, settings, direct):
+    plan = replanned.plan(*replanned.overlay(settings))
+    assert plan == rerun(dag, direct)
+    assert plan
+
+
+@slow
+def test_one_core_or_two_the_same_bytes(finished, tmp_path):
+    other = Project(tmp_path / "magik")
+    other.make("fig4", "--cores", "1")
+    theirs, ours = other.hashes(), finished.hashes()
+    assert len(theirs) > 20
+    assert {name: ours[name] for name in theirs} == theirs
+
+
+# kills, damage and mistakes -------------------------------------------------------------------
+
+CHECKPOINT = "results/runs/diffusivity/coordinates/seed0/checkpoint.safetensors"
+
+
+def process_of(project: Project, script: str) -> int | None:
+    """The running job of a script, by its working directory."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            here = Path(os.readlink(entry / "cwd")) == project.folder
+            if here and f"{script}.py".encode() in (entry / "cmdline").read_bytes():
+                return int(entry.name)
+        except OSError:
+            continue
+    return None
+
+
+def wait_for(what: Callable[[], object], seconds: float = 60) -> None:
+    begin = time.monotonic()
+    while not what():
+        assert time.monotonic() - begin < seconds, "it never happened"
+        time.sleep(0.02)
+
+
+@slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("victim", ["job", "snakemake"])
+def test_a_killed_training_goes_on_to_the_same_bytes(copy, victim):
+    longer = copy.overlay({"recipes": {"tracks": {"epochs": 60, "checkpoint_seconds": 0.2}}})
+    checkpoint = copy.folder / CHECKPOINT
+    copy.make(CHECKPOINT, "--cores", "1", *longer)
+    undisturbed = checkpoint.read_bytes()
+    checkpoint.unlink()
+
+    command = [*copy.command, CHECKPOINT, "--cores", "1", *longer, "--config", "scale=tiny"]
+    snakemake = subprocess.Popen(
+        command,
+        cwd=copy.folder,
+        env=copy.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for(lambda: list(checkpoint.parent.glob("*.resume")))
+    job = process_of(copy, "train")
+    assert job
+    assert not checkpoint.exists()
+    if victim == "job":
+        os.kill(job, signal.SIGKILL)
+        assert snakemake.wait() == 0, "the retry goes on"
+    else:
+        snakemake.kill()
+        snakemake.wait()
+        wait_for(lambda: not process_of(copy, "train"))
+        assert not checkpoint.exists()
+        copy.make("--unlock")
+        copy.make(CHECKPOINT, "--cores", "1", *longer)
+
+    log = (copy.folder / "results/logs/train/diffusivity/coordinates/seed0.log").read_text()
+    assert int(re.search(r"from step (\d+)", log)[1]) > 0, "test invalid"
+    assert checkpoint.read_bytes() == undisturbed
+
+
+@slow
+@pytest.mark.parametrize(
+    ("file", "content", "target", "log", "message"),
+    [
+        (
+            "results/data/brownian/test/coordinates/localizations.zarr.zip",
+            None,
+            "results/data/brownian/test/coordinates/graphs.zarr.zip",
+            "graph/brownian/test/coordinates",
+            "truncated or damaged",
+        ),
+        (
+            "data/examples/water.tif",
+            b"not a picture",
+            "results/samples/water/localizations.zarr.zip",
+            "sample_movie/water",
+            "data/examples/water.tif: ",
+        ),
+        (
+            "data/examples/nucleus.csv.gz",
+            None,
+            "results/samples/nucleus/localizations.zarr.zip",
+            "sample_table/nucleus",
+            "data/examples/nucleus.csv.gz: ",
+        ),
+    ],
+    ids=["truncated store", "corrupt movie", "truncated table"],
+)
+def test_a_damaged_file_is_one_line_in_the_log(copy, file, content, target, log, message):
+    path = copy.folder / file
+    before = copy.hashes()
+    path.write_bytes(path.read_bytes()[:1000] if content is None else content)
+    said = copy.refuses(target, "--cores", "1")
+    lines = (copy.folder / "results" / "logs" / f"{log}.log").read_text().splitlines()
+    assert len(lines) == 2, lines
+    assert lines[1].startswith("error: ")
+    assert message in lines[1]
+    assert lines[1] in said, "the log of a failed job is shown"
+    lost = before.keys() - copy.hashes().keys()
+    assert lost <= {target.removeprefix("results/")}
+
+
+@slow
+def test_the_report_stands_alone(copy):
+    copy.make("--report", "report.html")
+    page = (copy.folder / "report.html").read_text()
+    for part in ("Figures", "Scores", "Recordings", "fig4", "water", "nucleus"):
+        assert part in page
+    assert not re.search(r'<(script|link|img)[^>]+(src|href)="https?:', page)
