@@ -32,7 +32,7 @@ lock:
 # after a change of magik/config.py: what editors know of config.yaml
 schema: workflow/schemas/config.schema.json
 workflow/schemas/config.schema.json: magik/config.py .venv/ready
-	$(BIN)/python -c "import json; from magik import config; print(json.dumps(config.json_schema(), indent=2))" > $@
+	$(BIN)/python -c "import json; from magik import config; print(json.dumps(config.json_schema(), indent=2, ensure_ascii=False))" > $@
 
 .venv/ready: envs/requirements.txt pyproject.toml
 	@echo "Setting up .venv: about a minute, and 1 GB without a GPU"

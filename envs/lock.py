@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 HERE = Path(__file__).parent
-NOT_LOCKED = ("magik", "pip", "setuptools", "wheel")
+NOT_LOCKED = ("magik", "pip", "wheel")
 BROUGHT_BY_TORCH = ("nvidia-", "cuda-", "triton")
 """Where its build is one for GPUs; pip finds them by itself, there and only there."""
 
