@@ -29,6 +29,7 @@ SCRIPTS = sorted((ROOT / "workflow" / "scripts").glob("*.py"))
 RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 SCALES = sorted(path.stem for path in (ROOT / "workflow" / "scales").glob("*.yaml"))
 PARTS = ("Snakefile", "config.yaml", "data", "envs", "magik", "profiles", "workflow")
+EVERYTHING = (*PARTS, "results", ".snakemake")
 LEARNING_RULES = {"train", "predict"}
 
 slow = pytest.mark.workflow
@@ -37,15 +38,15 @@ slow = pytest.mark.workflow
 class Project:
     """A copy of the project in a folder of its own, whose modules may be edited."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, source: Path = ROOT, parts: tuple[str, ...] = PARTS):
         self.folder = folder
-        for part in PARTS:
-            if (ROOT / part).is_dir():
+        folder.mkdir()
+        for part in parts:
+            if (source / part).is_dir():
                 ignored = shutil.ignore_patterns("__pycache__")
-                shutil.copytree(ROOT / part, folder / part, ignore=ignored)
+                shutil.copytree(source / part, folder / part, ignore=ignored)
             else:
-                folder.mkdir(exist_ok=True)
-                shutil.copy2(ROOT / part, folder / part)
+                shutil.copy2(source / part, folder / part)
 
     @property
     def command(self) -> list[str]:
@@ -274,21 +275,13 @@ def finished(tmp_path_factory) -> Project:
 @pytest.fixture
 def copy(finished, tmp_path) -> Project:
     """A copy of the finished project, with its file times, to be spoilt."""
-    folder = tmp_path / "magik"
-    shutil.copytree(finished.folder, folder, copy_function=shutil.copy2)
-    project = Project.__new__(Project)
-    project.folder = folder
-    return project
+    return Project(tmp_path / "magik", finished.folder, EVERYTHING)
 
 
 @pytest.fixture(scope="module")
 def replanned(finished, tmp_path_factory) -> Project:
     """A copy of the finished project in which files are edited and put back; nothing is run."""
-    folder = tmp_path_factory.mktemp("replanned") / "magik"
-    shutil.copytree(finished.folder, folder, copy_function=shutil.copy2)
-    project = Project.__new__(Project)
-    project.folder = folder
-    return project
+    return Project(tmp_path_factory.mktemp("replanned") / "magik", finished.folder, EVERYTHING)
 
 
 @pytest.fixture(scope="module")
@@ -446,7 +439,7 @@ def test_changing_a_setting_reruns_only_what_depends_on_it(replanned, dag, setti
 
 @slow
 def test_one_core_or_two_the_same_bytes(finished, tmp_path):
-    other = Project(tmp_path / "magik")
+    other = Project(tmp_path / "magik", finished.folder)
     other.make("fig4", "--cores", "1")
     theirs, ours = other.hashes(), finished.hashes()
     assert len(theirs) > 20

@@ -17,7 +17,7 @@ rule train:
     threads: lambda w: study.recipes[study.experiments[w.experiment].recipe].threads
     resources:
         gpu=lambda w: wants_gpu(w.experiment),
-        mem_mb=megabytes(3000, 3),
+        mem_mb=megabytes(6000, 3),
         runtime=minutes(120, 0.2),
     params:
         task=named("task"),

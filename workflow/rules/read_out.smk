@@ -99,9 +99,9 @@ rule scores:
             labels={"table": "all scores", "as": "page"},
         ),
     log:
-        "results/logs/scores.log",
+        "results/logs/scores/all.log",
     benchmark:
-        "results/benchmarks/scores.tsv"
+        "results/benchmarks/scores/all.tsv"
     conda:
         "../../envs/magik.yaml"
     threads: 1
