@@ -191,6 +191,12 @@ def test_one_cycle_rises_and_falls():
     assert train.learning_rate(Recipe(learning_rate=0.5), 0.3) == 0.5
 
 
+def test_windows_grow_over_the_training():
+    recipe = Recipe(window=(12, 50))
+    assert [train.window(recipe, p) for p in (0, 0.5, 1)] == [12, 31, 50]
+    assert train.window(Recipe(), 0.5) is None
+
+
 def test_edges_can_be_the_task(sets, tmp_path):
     linking = Task(level="edge", target="linked", loss="binary_cross_entropy")
     path = fit(sets, tmp_path, task=linking, net=NET.model_copy(update={"kind": "magik"}))
