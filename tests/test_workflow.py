@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
@@ -284,37 +285,41 @@ def replanned(finished, tmp_path_factory) -> Project:
     return Project(tmp_path_factory.mktemp("replanned") / "magik", finished.folder, EVERYTHING)
 
 
+class Job(NamedTuple):
+    """A job as a dry run tells of it; a file is a name, `wildcards` is "dataset=brownian, …"."""
+
+    rule: str
+    wildcards: str
+    inputs: frozenset[str]
+    outputs: frozenset[str]
+
+
 @pytest.fixture(scope="module")
-def dag(replanned) -> dict[str, tuple[str, set[str]]]:
-    """Each job by number: its label (rule and wildcards), and the jobs it feeds."""
-    drawn = replanned.run("--dag").stdout
-    jobs = {
-        number: (label, set()) for number, label in re.findall(r'(\d+)\[label = "(.*?)"', drawn)
-    }
-    for giver, taker in re.findall(r"(\d+) -> (\d+)", drawn):
-        jobs[giver][1].add(taker)
+def dag(replanned) -> list[Job]:
+    """All jobs of the study."""
+    told = replanned.run("--dry-run", "--forceall").stdout
+    jobs = []
+    for rule, text in re.findall(r"^(?:local)?rule (\w+):\n((?: +.*\n)+)", told, re.M):
+        said = dict(re.findall(r"^ +(\w+): (.*)$", text, re.M))
+        inputs, outputs = (
+            frozenset(said.get(name, "").split(", ")) - {""} for name in ("input", "output")
+        )
+        jobs.append(Job(rule, said.get("wildcards", ""), inputs, outputs))
+    assert len(jobs) > 50
     return jobs
 
 
-def rule_of(label: str) -> str:
-    return label.split("\\n")[0]
-
-
-def rerun(dag, direct: Callable[[str], bool]) -> Counter[str]:
+def rerun(dag: list[Job], direct: Callable[[Job], bool]) -> Counter[str]:
     """Jobs to be made again when some are: what they feed, and the movies that were temporary."""
-    todo = [job for job, (label, _) in dag.items() if direct(label)]
-    planned: set[str] = set()
+    todo = [job for job in dag if direct(job)]
+    planned: set[Job] = set()
     while todo:
         job = todo.pop()
         if job not in planned:
             planned.add(job)
-            todo += dag[job][1]
-            todo += [
-                giver
-                for giver, (label, takers) in dag.items()
-                if rule_of(label) == "render" and job in takers
-            ]
-    return Counter(rule_of(dag[job][0]) for job in planned)
+            todo += [other for other in dag if other.inputs & job.outputs]
+            todo += [one for one in dag if one.rule == "render" and one.outputs & job.inputs]
+    return Counter(job.rule for job in planned)
 
 
 @slow
@@ -382,7 +387,7 @@ def test_editing_a_module_reruns_exactly_what_rests_on_it(replanned, dag, module
     source = path.read_text()
     try:
         path.write_text(source + "# edited\n")
-        assert replanned.plan() == rerun(dag, lambda label: rule_of(label) in resting)
+        assert replanned.plan() == rerun(dag, lambda job: job.rule in resting)
     finally:
         path.write_text(source)
 
@@ -402,10 +407,9 @@ def test_touching_files_plans_nothing(replanned):
     assert replanned.plan() == Counter()
 
 
-def of(*words: str) -> Callable[[str], bool]:
-    """Jobs of any of these rules whose label has all these wildcards."""
-    names, *wildcards = words
-    return lambda label: rule_of(label) in names.split() and all(w in label for w in wildcards)
+def of(rules: str, *wildcards: str) -> Callable[[Job], bool]:
+    """Jobs of any of these rules that have all these wildcards."""
+    return lambda job: job.rule in rules.split() and all(w in job.wildcards for w in wildcards)
 
 
 @slow
@@ -415,17 +419,20 @@ def of(*words: str) -> Callable[[str], bool]:
         ({"experiments": {"diffusion_map": {"map": {"kernel_sd": 4}}}}, of("map")),
         (
             {"datasets": {"landscape": {"graph": {"radius": 0.1}}}},
-            of("graph floor", "dataset: landscape"),
+            of("graph floor", "dataset=landscape"),
         ),
         (
             {"datasets": {"brownian": {"localize": {"minmass": 31}}}},
-            of("localize", "dataset: brownian"),
+            of("localize", "dataset=brownian"),
         ),
-        ({"recipes": {"tracks": {"learning_rate": 0.002}}}, of("train")),
-        ({"figures": {"fig4": {"title": "Another"}}}, of("figure")),
+        (
+            {"recipes": {"tracks_map": {"learning_rate": 0.002}}},
+            of("train", "experiment=diffusion_map"),
+        ),
+        ({"figures": {"fig4_images": {"title": "Another"}}}, of("figure", "figure=fig4_images")),
         (
             {"samples": {"water": {"map": {"durations": [45]}}}},
-            of("sample_map sample_export sample_figure", "sample: water"),
+            of("sample_map sample_export sample_figure", "sample=water"),
         ),
         ({"seed": 2}, of("simulate observe render still train")),
     ],
