@@ -1,6 +1,6 @@
 """What every score of a network is measured against: guesses, trackers, Bayes with true links.
 
-Every method knows the prior of D and the r.m.s. localization error. They are
+Every method knows the prior of D and each video's r.m.s. localization error. They are
 
 - ``constant``: the median of the prior, whatever is seen;
 - ``given_links``: the posterior median of each particle's D, its true links being given. Of all
@@ -44,6 +44,9 @@ WANDER = 0.1
 
 ERROR_STEP = 0.05
 """px; resolution of the estimated localization error."""
+
+CLEARLY = 3.0
+"""Log-likelihood by which an error of its own must explain a video better than the common one."""
 
 TINY = 1e-30
 """Keeps a probability that underflows from becoming an impossibility."""
@@ -193,7 +196,7 @@ def estimate(localizations: xr.Dataset, simulate: Simulate, graph: Graph) -> xr.
     particle = localizations["particle"].values
     videos = [Video(frame[r], position[r], simulate.dt, side) for r in rows]
     true = [particle[r] for r in rows]
-    error = localization_error(videos, true, prior)
+    errors = localization_errors(videos, true, prior)
     area = float(np.prod(localizations.attrs["field_of_view"]))
     worst = worst_link(videos, true, area, graph.max_lag)
     gains = link_gains(prior, graph.max_lag, simulate.dt, worst)
@@ -201,7 +204,7 @@ def estimate(localizations: xr.Dataset, simulate: Simulate, graph: Graph) -> xr.
 
     methods: dict[str, list[np.ndarray]] = {}
     tracks: dict[str, list[np.ndarray]] = {}
-    for r, video, given in zip(rows, videos, true, strict=True):
+    for r, video, given, error in zip(rows, videos, true, errors.tolist(), strict=True):
         video = video._replace(error=error)
         linked = {"lap": link(video, gains)}
         if "intensity" in columns:
@@ -220,6 +223,8 @@ def estimate(localizations: xr.Dataset, simulate: Simulate, graph: Graph) -> xr.
         for method, value in made.items():
             methods.setdefault(method, []).append(value)
 
+    told = np.full(localizations.sizes["video"], np.nan)
+    told[localizations["row_size"].values > 0] = errors
     return xr.Dataset(
         {
             "row_size": localizations["row_size"],
@@ -230,6 +235,7 @@ def estimate(localizations: xr.Dataset, simulate: Simulate, graph: Graph) -> xr.
             "truth": ("localization", localizations["diffusivity"].values),
             "diffusivity": _stacked("method", methods, np.float32),
             "track": _stacked("linker", tracks, np.int32),
+            "localization_error": ("video", told),
         },
         attrs={
             "field_of_view": localizations.attrs["field_of_view"],
@@ -237,7 +243,6 @@ def estimate(localizations: xr.Dataset, simulate: Simulate, graph: Graph) -> xr.
             "linker": list(tracks),
             "max_lag": graph.max_lag,
             "dt": simulate.dt,
-            "localization_error": error,
         },
     )
 
@@ -446,23 +451,28 @@ def log_evidence(video: Video, tracks: Tracks, prior: Prior) -> Float[np.ndarray
     return log_likelihood
 
 
-def localization_error(
+def localization_errors(
     videos: list[Video], tracks: list[Int[np.ndarray, " _"]], prior: Prior
-) -> float:
-    """R.m.s. localization error per axis, px, of greatest likelihood given the true links.
+) -> Float[np.ndarray, " videos"]:
+    """R.m.s. localization error per axis of each video, px, likeliest given the true links.
 
-    One number of a whole data set, which every method is told, as it is told the prior.
+    That of the whole data set, unless the video itself clearly says otherwise: a simulation may
+    draw an error for each video. Every method is told it, as it is told the prior.
     """
     along = [Tracks.of(track, video.frame) for video, track in zip(videos, tracks, strict=True)]
-    best, error = -np.inf, 0.0
-    while True:
-        total = sum(
-            _total_evidence(video._replace(error=error), each, prior)
-            for video, each in zip(videos, along, strict=True)
+    found: list[list[float]] = []  # log-likelihood of each video, for each error
+    while len(found) < 2 or np.any(np.greater(found[-1], found[-2])):
+        error = len(found) * ERROR_STEP
+        found.append(
+            [
+                _total_evidence(video._replace(error=error), each, prior)
+                for video, each in zip(videos, along, strict=True)
+            ]
         )
-        if total <= best:
-            return error - ERROR_STEP
-        best, error = total, error + ERROR_STEP
+    evidence = np.array(found)
+    common = int(evidence.sum(axis=1).argmax())
+    differs = evidence.max(axis=0) > evidence[common] + CLEARLY
+    return ERROR_STEP * np.where(differs, evidence.argmax(axis=0), common)
 
 
 def _total_evidence(video: Video, tracks: Tracks, prior: Prior) -> float:

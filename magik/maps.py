@@ -31,6 +31,7 @@ LEAST = 1e-4
 
 Values = Float[np.ndarray, " n"]
 Grid = Float[np.ndarray, "grid_y grid_x"]
+Grids = Float[np.ndarray, "duration video grid_y grid_x"]
 
 
 class Scattered(NamedTuple):
@@ -84,7 +85,7 @@ def build(
     spread = max(1.0, config.kernel_sd / side)
     videos = predictions.sizes["video"]
 
-    def as_nodes(read: Callable[[Scattered], Grid]) -> list[list[Grid]]:
+    def as_nodes(read: Callable[[Scattered], Grid]) -> Grids:
         return _each(nodes, config.durations, lambda some: physics.diffusivity(read(some)))
 
     nodes = [_nodes(_video(predictions, v), side, shape) for v in range(videos)]
@@ -93,12 +94,11 @@ def build(
         "kernel": as_nodes(lambda some: kernel(some, shape, spread)),
     }
     if baseline is not None:
-        noise = baseline.attrs["localization_error"] ** 2 / baseline.attrs["dt"]
         links = [_links(_video(baseline, v), side, shape) for v in range(videos)]
-        read_outs["lap_kernel"] = _each(
-            links, config.durations, lambda some: kernel(some, shape, spread) - noise
-        )
-    built = np.array(list(read_outs.values()))
+        noise = baseline["localization_error"].values[:, None, None] ** 2 / baseline.attrs["dt"]
+        averages = _each(links, config.durations, lambda some: kernel(some, shape, spread))
+        read_outs["lap_kernel"] = averages - noise
+    built = np.stack(list(read_outs.values()))
     maps = xr.Dataset(
         {
             "diffusivity": (
@@ -179,9 +179,9 @@ def _video(dataset: xr.Dataset, video: int) -> xr.Dataset:
 
 def _each(
     videos: list[Scattered], durations: tuple[int, ...], read: Callable[[Scattered], Grid]
-) -> list[list[Grid]]:
+) -> Grids:
     """A map of each video from its first frames, for each duration."""
-    return [[read(some.before(frames)) for some in videos] for frames in durations]
+    return np.array([[read(some.before(frames)) for some in videos] for frames in durations])
 
 
 def _nodes(predictions: xr.Dataset, side: float, shape: tuple[int, int]) -> Scattered:

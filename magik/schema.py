@@ -139,8 +139,11 @@ FLOORS = Layout(
         "track": Variable(
             ("linker", "localization"), "1", "track found, counted within its video", "i"
         ),
+        "localization_error": Variable(
+            ("video",), "px", "r.m.s. per axis, as told to every method; NaN = empty video"
+        ),
     },
-    attributes=("field_of_view", "method", "linker", "max_lag", "dt", "localization_error"),
+    attributes=("field_of_view", "method", "linker", "max_lag", "dt"),
 )
 
 LAYOUTS = {

@@ -37,6 +37,7 @@ def found() -> xr.Dataset:
             "truth": ("localization", [0.5, 0.5, 0.5, 0.5, 0.02, np.nan, 0.02, 0.02]),
             "diffusivity": (("method", "localization"), [[0.5] * 8, [0.02] * 8]),
             "track": (("linker", "localization"), [[0, 1, 1, 0, 0, 1, 0, 2]]),
+            "localization_error": ("video", [0.0, 0.0]),
         },
         attrs={
             "field_of_view": [8.0, 8.0],
@@ -44,7 +45,6 @@ def found() -> xr.Dataset:
             "linker": ["lap"],
             "max_lag": 2,
             "dt": 1.0,
-            "localization_error": 0.0,
         },
     )
 
