@@ -253,6 +253,19 @@ class Task(Section):
     target: Literal["displacement_scaling", "linked"]
     loss: Literal["l1", "binary_cross_entropy"]
 
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if (self.level, self.target, self.loss) not in _TASKS:
+            known = "; ".join(", ".join(task) for task in _TASKS)
+            raise ValueError(
+                f"level, target, loss = {self.level}, {self.target}, {self.loss}; "
+                f"expected one of: {known}"
+            )
+        return self
+
+
+_TASKS = (("node", "displacement_scaling", "l1"), ("edge", "linked", "binary_cross_entropy"))
+
 
 class Recipe(Section):
     """How a network is trained (Methods, "MAGIK training")."""

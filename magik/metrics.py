@@ -279,27 +279,14 @@ def collect(scores: Sequence[pd.DataFrame], published: Sequence[Published] = ())
 
 
 def write(table: pd.DataFrame, path: str | Path) -> None:
-    """A table as CSV; six significant digits, so that the bytes do not hang on the last bit."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+    """A table as CSV, whole or not at all; six significant digits, to be the same everywhere."""
+    with job.whole(path) as aside:
+        table.to_csv(aside, index=False, float_format="%.6g", lineterminator="\n")
 
 
 def read(path: str | Path) -> pd.DataFrame:
     """Scores of one training, as `write` wrote them."""
     return _typed(pd.read_csv(path, keep_default_na=True).fillna({"read_out": ""}))
-
-
-def markdown(table: pd.DataFrame) -> str:
-    """A table in Markdown; three significant digits, nothing where nothing is known."""
-
-    def text(cell: object) -> str:
-        if pd.isna(cell):
-            return ""
-        return f"{cell:.3g}" if isinstance(cell, float) else str(cell)
-
-    lines = [list(map(str, table.columns)), ["---"] * table.shape[1]]
-    lines += [[text(cell) for cell in row] for row in table.itertuples(index=False)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def write_page(table: pd.DataFrame, path: str | Path) -> None:

@@ -82,6 +82,11 @@ def test_what_ships_is_accepted_at_every_scale(scale):
         (sample(pixel_size_um=0), "samples.mine.pixel_size_um = 0: expected > 0 (µm per px)"),
         (simulate(diffusivity=[0.7, 0.005]), "from 0.7 to 0.005 px²/frame; expected 0 <= lowest"),
         (simulate(frames=[55, 50]), "simulate.frames: from 55 to 50; expected 0 <= lowest <="),
+        (
+            {"tasks": {"displacement_scaling": {"level": "edge"}}},
+            "tasks.displacement_scaling: level, target, loss = edge, displacement_scaling, l1; "
+            "expected one of: node, displacement_scaling, l1; edge, linked, binary_cross_entropy",
+        ),
         ({"networks": {"magik": {"heads": 7}}}, "heads = 7 must divide the latent width 96"),
         (
             {"defaults": {"predict": {"context": -1}}},

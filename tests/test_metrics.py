@@ -197,10 +197,3 @@ def test_a_published_number_of_no_score_is_refused():
     wrong = Published(experiment="a", score="mea", value=1, source="")
     with pytest.raises(InputError, match=r"published\.0\.score: no score 'mea'"):
         metrics.collect([metrics._typed(pd.DataFrame())], [wrong])
-
-
-def test_a_table_in_markdown():
-    table = pd.DataFrame({"method": ["lap", "paper"], "value": [0.98765, np.nan], "n": [5, 6]})
-    assert metrics.markdown(table) == (
-        "| method | value | n |\n| --- | --- | --- |\n| lap | 0.988 | 5 |\n| paper |  | 6 |\n"
-    )
