@@ -38,5 +38,5 @@ workflow/schemas/config.schema.json: magik/config.py .venv/ready
 	@echo "Setting up .venv: about a minute, and 1 GB without a GPU"
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --requirement envs/requirements.txt
-	$(BIN)/pip install --quiet --no-deps --editable .
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
