@@ -197,6 +197,9 @@ class Graph(Section):
 
     radius: float = Field(0.20, gt=0, le=1, description="reach in space, fields of view")
     max_lag: Count = Field(2, description="reach in time, frames")
+    axes: tuple[Literal["x", "y", "z"], ...] = Field(
+        ("x", "y"), min_length=1, description="along which distance is measured"
+    )
 
 
 class Split(Section):
@@ -287,7 +290,7 @@ class Recipe(Section):
 class Predict(Section):
     """Prediction of whole videos, long ones in windows."""
 
-    window: Count = Field(50, description="frames, at least; the paper's 50")
+    window: Count = Field(50, description="frames, about; the paper's 50")
     context: Annotated[int, Field(ge=0)] = Field(
         0, description="further frames seen on each side of a window; the paper's 0"
     )
@@ -442,6 +445,12 @@ class Study(Section):
             for kind in ("dataset", "task", "network", "recipe"):
                 known = getattr(self, f"{kind}s")
                 _must_know(f"experiments.{name}.{kind}", getattr(experiment, kind), known)
+            network = self.networks[experiment.network]
+            if self.recipes[experiment.recipe].link_loss and network.kind == "magik":
+                raise ValueError(
+                    f"experiments.{name}: recipe '{experiment.recipe}' has a link_loss, but "
+                    f"network '{experiment.network}' of kind 'magik' has no soft tracks"
+                )
         for name, figure in self.figures.items():
             for letter, panel in figure.panels.items():
                 where = f"figures.{name}.panels.{letter}"

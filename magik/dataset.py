@@ -3,8 +3,9 @@
 Nothing here leaves the learning shelf.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -12,12 +13,14 @@ import xarray as xr
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from magik import schema
+from magik import schema, store
 from magik.config import Features
 from magik.errors import InputError
 
 LOAD_BELOW_BYTES = 4 * 2**30
 """A set of graphs smaller than this is read into memory; a larger one is read as it is used."""
+
+ROWS_AT_ONCE = 2**20
 
 PLANE = ("x", "y")
 STEP = ("displacement_x", "displacement_y")
@@ -62,11 +65,13 @@ class GraphSet:
         where: named first in an error: the path of the store.
 
     Raises:
-        InputError: if the store lacks a feature.
+        InputError: if the store lacks a feature, or is damaged.
     """
 
     def __init__(self, graphs: xr.Dataset, features: Features, where: str = "graphs"):
-        self.graphs = graphs.load() if graphs.nbytes < LOAD_BELOW_BYTES else graphs
+        self.where = where
+        with store.reading(where):
+            self.graphs = graphs.load() if graphs.nbytes < LOAD_BELOW_BYTES else graphs
         self.features = features
         self.node_columns = _find(features.node, graphs.attrs["node_feature"], "node", where)
         self.edge_columns = _find(features.edge, graphs.attrs["edge_feature"], "edge", where)
@@ -79,6 +84,14 @@ class GraphSet:
     def __len__(self) -> int:
         return len(self.n_frames)
 
+    def columns(self, kind: Literal["node", "edge"]) -> Iterator[np.ndarray]:
+        """The features that the network sees, some million rows at a time: [rows, features]."""
+        chosen = self.node_columns if kind == "node" else self.edge_columns
+        table = self.graphs[f"{kind}_features"]
+        for first in range(0, len(table), ROWS_AT_ONCE):
+            with store.reading(self.where):
+                yield table[first : first + ROWS_AT_ONCE].to_numpy()[:, chosen]
+
     def cut(self, graph: int, first: int = 0, frames: int | None = None) -> Batch:
         """One graph, or a window of its frames, as a batch of one.
 
@@ -90,7 +103,14 @@ class GraphSet:
         Returns:
             The nodes of the window and the edges with both ends in it; `frame` counts from
             the window's first frame, also when that is empty.
+
+        Raises:
+            InputError: if a part of a lazily read store is damaged.
         """
+        with store.reading(self.where):
+            return self._cut(graph, first, frames)
+
+    def _cut(self, graph: int, first: int, frames: int | None) -> Batch:
         start, stop = self.node_start[graph : graph + 2]
         frame = self.frame[start:stop]
         last = self.n_frames[graph] if frames is None else first + frames

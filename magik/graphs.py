@@ -4,7 +4,7 @@ A node is a localization; a directed edge joins it to each localization within `
 of the next `max_lag` frames. Here, and only here, lengths become fields of view.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import xarray as xr
@@ -37,15 +37,28 @@ def build(localizations: xr.Dataset, config: Graph, length_px: float | None = No
         for every edge whether it joins a detection to the particle's next one.
 
     Raises:
-        InputError: if a coordinate is not a finite number, or rows are out of order.
+        InputError: if an axis is missing, a coordinate or descriptor is not a finite number, or
+            rows are out of order.
     """
     length = float(length_px or max(localizations.attrs["field_of_view"]))
-    axes = [axis for axis in AXES if axis in localizations]
+    for axis in config.axes:
+        if axis not in localizations:
+            raise InputError(
+                f"localizations: no '{axis}', along which graph.axes measures distance. "
+                f"They have: {', '.join(map(str, localizations.data_vars))}."
+            )
+    axes: list[str] = list(config.axes)
     position = np.stack([localizations[axis].to_numpy() for axis in axes], axis=1) / length
     frame = localizations["frame"].to_numpy().astype(np.int64)
     row_size = localizations["row_size"].to_numpy()
     video = schema.row_of(row_size)
-    _refuse_bad_rows(position, axes, frame, video)
+    node_columns = {axis: position[:, k] for k, axis in enumerate(axes)}
+    node_columns |= {
+        str(name): column.to_numpy()
+        for name, column in localizations.data_vars.items()
+        if column.dims == ("localization",) and name not in (*AXES, *NOT_FEATURES)
+    }
+    _refuse_bad_rows(node_columns, frame, video)
 
     ends = [
         _edges(position[rows], frame[rows], video[rows], config) + rows.start
@@ -59,12 +72,6 @@ def build(localizations: xr.Dataset, config: Graph, length_px: float | None = No
 
     edge_columns = {"distance": distance, "lag": lag.astype(np.float32)}
     edge_columns |= {f"displacement_{a}": displacement[:, k] for k, a in enumerate(axes)}
-    node_columns = {axis: position[:, k] for k, axis in enumerate(axes)}
-    node_columns |= {
-        str(name): column.to_numpy()
-        for name, column in localizations.data_vars.items()
-        if column.dims == ("localization",) and name not in (*AXES, *NOT_FEATURES)
-    }
     start = schema.offsets(row_size)
     n_edge = np.bincount(video[sender], minlength=len(row_size)).astype(np.int64)
     graphs = xr.Dataset(
@@ -87,6 +94,7 @@ def build(localizations: xr.Dataset, config: Graph, length_px: float | None = No
             "length_px": length,
             "radius": config.radius,
             "max_lag": config.max_lag,
+            "axes": axes,
             "node_feature": list(node_columns),
             "edge_feature": list(edge_columns),
         },
@@ -165,15 +173,15 @@ def _columns(columns: dict[str, np.ndarray], rows: int) -> np.ndarray:
 
 
 def _refuse_bad_rows(
-    position: np.ndarray, axes: list[str], frame: np.ndarray, video: np.ndarray
+    columns: Mapping[str, np.ndarray], frame: np.ndarray, video: np.ndarray
 ) -> None:
-    bad = np.argwhere(~np.isfinite(position))
-    if len(bad):
-        row, axis = bad[0]
-        raise InputError(
-            f"localizations: row {row}: {axes[axis]} = {position[row, axis]} in frame "
-            f"{frame[row]}; expected a finite number. Remove such rows."
-        )
+    for name, column in columns.items():
+        bad = np.flatnonzero(~np.isfinite(column))
+        if len(bad):
+            raise InputError(
+                f"localizations: row {bad[0]}: {name} = {column[bad[0]]} in frame "
+                f"{frame[bad[0]]}; expected a finite number. Remove such rows."
+            )
     unordered = np.flatnonzero((np.diff(frame) < 0) & (np.diff(video) == 0))
     if len(unordered):
         row = unordered[0] + 1

@@ -64,7 +64,8 @@ class LocalReceptiveField(nn.Module):
     """Learnable Gaussian weight of an edge, w = exp(-(d² / 2σ²)^β) (Methods, Eq. 2).
 
     β = 1 is a Gaussian; a larger β tends to a hard cut-off at √2 σ. Both are kept positive by
-    learning their logarithm, so no gradient is ever clipped away.
+    learning their logarithm, so no gradient is ever clipped away (w itself underflows to 0, and its
+    gradient with it, where d is some hundred times σ and more).
 
     Args:
         sigma: initial σ, in fields of view (as all distances inside the network).
@@ -110,14 +111,6 @@ class GatedSelfAttention(nn.Module):
         mixed = F.scaled_dot_product_attention(q, k, p, attn_mask=real[:, None, None, :])
         mixed = g.sigmoid() * mixed
         return self.out(mixed.transpose(1, 2).flatten(2))
-
-    def weights(
-        self, h: Float[Tensor, "graphs rows width"], real: Float[Tensor, "graphs rows"], row: int
-    ) -> Float[Tensor, "graphs heads rows"]:
-        """softmax(Q Kᵀ / √c) of one row: how much each head attends to every other (Fig. 6)."""
-        q, k, _, _ = (self._split(part) for part in self.qkpg(h).chunk(4, dim=-1))
-        logits = (q[:, :, row, None] * k).sum(-1) / q.shape[-1] ** 0.5
-        return (logits + real[:, None, :]).softmax(-1)
 
     def _split(self, part: Tensor) -> Tensor:
         """[graphs, rows, width] -> [graphs, heads, rows, c]."""
@@ -351,12 +344,12 @@ class SoftTracks(nn.Module):
     weighted edges as in a forward-backward pass over uncertain links. A learned share of it is
     forgotten at each step, for objects whose motion changes.
 
-    What reached a link's sender from the past and its receiver from the future - never the link
-    itself - informs the score of the next round.
+    What reached a link's sender from the past and its receiver from the future, neither of which
+    came over the link itself, informs its score in the next round.
 
     Args:
         width: latent width of nodes and edges.
-        evidence: numbers that flow; the first counts steps.
+        evidence: numbers that flow; the first counts the nodes and edges passed.
     """
 
     def __init__(self, width: int, evidence: int):
@@ -394,7 +387,7 @@ class SoftTracks(nn.Module):
             order,
             batch.max_lag,
         )[order.place]
-        past, future = reached.split(len(v))
+        past, future = reached[: len(v)], reached[len(v) :]
         told = [_mean(past), _mean(future), _mean(past + future + own), own]
         return self.pooled(torch.cat(told, dim=-1)), told[0], told[1], links
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -51,12 +52,12 @@ def run(
             f"{checkpoint}: predicts {trained.task.target} of each {trained.task.level}; "
             "expected a network for nodes."
         )
-    for name in ("radius", "max_lag"):
+    for name in ("radius", "max_lag", "axes"):
         learned, found = trained.trained_on[name], graphs.attrs[name]
-        if not np.isclose(learned, found):
+        if learned != found:
             raise InputError(
-                f"{checkpoint}: trained on graphs with {name} = {learned:g}, but these graphs "
-                f"have {found:g}. Build them with the training data set's graph settings."
+                f"{checkpoint}: trained on graphs with {name} = {learned}, but these graphs "
+                f"have {found}. Build them with the training data set's graph settings."
             )
     device = train.pick_device("auto")
     net = trained.net.to(device)
@@ -88,16 +89,16 @@ def run(
 
 
 def windows(frames: int, config: Predict) -> Iterator[tuple[int, int]]:
-    """First frame and the one after the last of each window: equal parts, none too short.
+    """First frame and the one after the last of each window: equal parts of about its length.
 
     >>> list(windows(100, Predict(window=50)))
     [(0, 50), (50, 100)]
     >>> list(windows(55, Predict(window=50)))
     [(0, 55)]
     """
-    number = max(1, frames // config.window)
+    number = max(1, round(frames / config.window))
     edges = np.linspace(0, frames, number + 1).round().astype(int)
-    yield from zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
+    yield from pairwise(edges.tolist())
 
 
 def _batches(examples: GraphSet, config: Predict) -> Iterator[tuple[Batch, np.ndarray, np.ndarray]]:

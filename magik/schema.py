@@ -93,7 +93,10 @@ GRAPHS = Layout(
         "displacement_scaling": _optional(("node",), "px/frame^½", "√(2D); NaN = unknown"),
         "linked": _optional(("edge",), "1", "1 = next detection of the same particle", "iub"),
     },
-    attributes=("field_of_view", "length_px", "radius", "max_lag", "node_feature", "edge_feature"),
+    attributes=(
+        *("field_of_view", "length_px", "radius", "max_lag", "axes"),
+        *("node_feature", "edge_feature"),
+    ),
 )
 
 PREDICTIONS = Layout(

@@ -10,6 +10,9 @@ import platform
 import shutil
 import tempfile
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -141,11 +144,17 @@ def open(path: str | Path, layout: schema.Layout) -> xr.Dataset:
 
 def load(path: str | Path, layout: schema.Layout) -> xr.Dataset:
     """A store, read into memory and closed. Errors as `open`."""
-    with open(path, layout) as dataset:
-        try:
-            return dataset.load()
-        except (zipfile.BadZipFile, OSError, KeyError, ValueError, RuntimeError) as damage:
-            raise InputError(
-                f"{path}: a chunk of this store of {layout.name} cannot be read ({damage}). "
-                "Delete it and run snakemake again."
-            ) from damage
+    with open(path, layout) as dataset, reading(path):
+        return dataset.load()
+
+
+@contextmanager
+def reading(path: str | Path) -> Iterator[None]:
+    """While parts of a store are read: damage in them becomes an `InputError` that names it."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, OSError, KeyError, RuntimeError) as damage:
+        raise InputError(
+            f"{path}: a part of this store cannot be read ({damage}); truncated or damaged. "
+            "Delete it and run snakemake again."
+        ) from damage

@@ -7,21 +7,19 @@ killed goes on from its last saved step to the very same weights (on a CPU).
 import hashlib
 import json
 import math
-import os
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as safetensors_of
 from torch import Tensor
 
-from magik import network, schema, store
+from magik import job, network, schema, store
 from magik.config import Features, Network, Recipe, Task
 from magik.dataset import Batch, GraphSet
 from magik.errors import InputError
@@ -84,7 +82,8 @@ def fit(
     device = pick_device(recipe.device)
     examples = _graph_set(graphs, features, task, recipe)
     held_out = _graph_set(validation, features, task, recipe)
-    mean, sd = _target_scale(examples, task, str(graphs))
+    mean, sd = _target_scale(examples, task)
+    _target_scale(held_out, task)
 
     torch.manual_seed(seed)
     net = network.build(settings, features)
@@ -99,7 +98,7 @@ def fit(
         "seed": seed,
         "target_mean": mean,
         "target_sd": sd,
-        "trained_on": ranges(examples),
+        "trained_on": ranges(examples, recipe),
     }
     key = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
     run = _Run(net, optimizer, key, Path(resume))
@@ -131,6 +130,12 @@ def fit(
         run.step += 1
         if run.step % epoch_steps == 0:
             error = evaluate(net, held_out, task, mean, sd, device)
+            if not math.isfinite(error + float(torch.stack(losses).sum())):
+                raise InputError(
+                    f"{graphs}: the training diverged: loss {torch.stack(losses).mean():g}, "
+                    f"validation error {error:g} after step {run.step}; expected finite numbers. "
+                    f"Lower the recipe's learning_rate = {recipe.learning_rate:g}."
+                )
             run.keep_best(error)
             _say(run.step, steps, epoch_steps, losses, error, time.monotonic() - began, first_step)
             losses = []
@@ -155,46 +160,54 @@ def _graph_set(path: str | Path, features: Features, task: Task, recipe: Recipe)
     return GraphSet(graphs, features, str(path))
 
 
-def _target_scale(examples: GraphSet, task: Task, where: str) -> tuple[float, float]:
+def _target_scale(examples: GraphSet, task: Task) -> tuple[float, float]:
     """Mean and s.d. of a regressed target; edges are classified and need none."""
+    target = examples.graphs[task.target].to_numpy().astype(np.float64)
+    known = target[np.isfinite(target)]
+    if len(known) == 0:
+        raise InputError(
+            f"{examples.where}: not one {task.level} with a known '{task.target}' to learn from. "
+            "Simulate more videos, or set the reach of the graph so that there are edges."
+        )
     if task.level == "edge":
         return 0.0, 1.0
-    target = examples.graphs[task.target].to_numpy()
-    known = target[np.isfinite(target)].astype(np.float64)
-    if len(known) == 0:
-        raise InputError(f"{where}: not one node with a known '{task.target}' to learn from.")
     return float(known.mean()), float(known.std()) or 1.0
 
 
 def standardise(net: MAGIK | MAGIKTracks, examples: GraphSet) -> None:
-    """Give both encoders the mean and s.d. of the training set's features."""
-    for encoder, name, columns in (
-        (net.node_encoder, "node_features", examples.node_columns),
-        (net.edge_encoder, "edge_features", examples.edge_columns),
-    ):
-        values = examples.graphs[name].to_numpy()[:, columns].astype(np.float64)
-        if len(values):
-            encoder.mean.copy_(torch.from_numpy(values.mean(axis=0)))
-            sd = values.std(axis=0)
-            encoder.sd.copy_(torch.from_numpy(np.where(sd > 0, sd, 1.0)))
+    """Give both encoders the mean and s.d. of the training set's features, read piece by piece."""
+    encoders: tuple[tuple[Literal["node", "edge"], network.Encoder], ...] = (
+        ("node", net.node_encoder),
+        ("edge", net.edge_encoder),
+    )
+    for kind, encoder in encoders:
+        rows = examples.graphs.sizes[kind]
+        if rows == 0 or encoder.features == 0:
+            continue
+        mean = sum(part.sum(axis=0, dtype=np.float64) for part in examples.columns(kind)) / rows
+        square = sum(np.square(part - mean).sum(axis=0) for part in examples.columns(kind)) / rows
+        encoder.mean.copy_(torch.from_numpy(mean))
+        encoder.sd.copy_(torch.from_numpy(np.where(square > 0, np.sqrt(square), 1.0)))
 
 
-def ranges(examples: GraphSet) -> dict[str, Any]:
-    """What a set of graphs covers, so that a user hears when a sample lies outside.
+def ranges(examples: GraphSet, recipe: Recipe) -> dict[str, Any]:
+    """What a training covers, so that a user hears when a sample lies outside.
 
-    Lengths in px, times in frames; density in localizations per px² and frame; the intensity,
-    in counts, only where the network sees it.
+    Lengths in px, times in frames; density in localizations per px² and frame; `frames` are
+    those that a batch holds of a video; the intensity, in counts, only where the network sees it.
     """
     graphs = examples.graphs
     height, width = graphs.attrs["field_of_view"]
-    density = graphs["n_node"].to_numpy() / graphs["n_frames"].to_numpy() / (height * width)
-    covered = {
+    density = graphs["n_node"].to_numpy() / examples.n_frames / (height * width)
+    lengths = [int(examples.n_frames.min()), int(examples.n_frames.max())]
+    covered: dict[str, Any] = {
         "density": [float(density.min()), float(density.max())],
-        "frames": [int(graphs["n_frames"].min()), int(graphs["n_frames"].max())],
+        "frames": [min(frames, lengths[1]) for frames in recipe.window or lengths],
         "localizations": int(graphs.sizes["node"]),
         "length_px": float(graphs.attrs["length_px"]),
         "radius": float(graphs.attrs["radius"]),
         "max_lag": int(graphs.attrs["max_lag"]),
+        "axes": list(graphs.attrs["axes"]),
     }
     if "displacement_scaling" in graphs:
         known = graphs["displacement_scaling"].to_numpy()
@@ -202,9 +215,13 @@ def ranges(examples: GraphSet) -> dict[str, Any]:
         if len(known):
             covered["displacement_scaling"] = [float(known.min()), float(known.max())]
     if "intensity" in examples.features.node:
-        column = examples.node_columns[examples.features.node.index("intensity")]
-        intensity = graphs["node_features"].to_numpy()[:, column]
-        covered["intensity"] = [float(intensity.min()), float(intensity.max())]
+        column = examples.features.node.index("intensity")
+        parts = [part[:, column] for part in examples.columns("node") if len(part)]
+        if parts:
+            covered["intensity"] = [
+                float(min(part.min() for part in parts)),
+                float(max(part.max() for part in parts)),
+            ]
     return covered
 
 
@@ -337,7 +354,8 @@ class _Run:
         for index, moments in self.optimizer.state_dict()["state"].items():
             for name, value in moments.items():
                 tensors[f"adam.{index}.{name}"] = value.detach().cpu().clone()
-        said = {"key": self.key, "step": self.step, "best_error": self.best_error}
+        best_error = self.best_error if math.isfinite(self.best_error) else None
+        said = {"key": self.key, "step": self.step, "best_error": best_error}
         _write(self.path, tensors, said)
 
     def load(self) -> None:
@@ -348,7 +366,8 @@ class _Run:
         if said.get("key") != self.key:
             print(f"{self.path} belongs to another training: starting afresh", flush=True)
             return
-        self.step, self.best_error = said["step"], said["best_error"]
+        self.step = said["step"]
+        self.best_error = math.inf if said["best_error"] is None else said["best_error"]
         parts: dict[str, dict[str, Tensor]] = {"net": {}, "best": {}, "adam": {}}
         for name, value in tensors.items():
             part, rest = name.split(".", 1)
@@ -398,14 +417,10 @@ def load(path: str | Path) -> Trained:
 
 
 def _write(path: Path, tensors: dict[str, Tensor], said: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    try:
-        save_file(tensors, aside, metadata={"magik": json.dumps(said, sort_keys=True)})
-        os.replace(aside, path)
-    finally:
-        Path(aside).unlink(missing_ok=True)
+    with job.whole(path) as aside:
+        header = json.dumps(said, sort_keys=True, allow_nan=False)
+        # bytes rather than its own file, which nobody but the owner could read
+        aside.write_bytes(safetensors_of(tensors, metadata={"magik": header}))
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

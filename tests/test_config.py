@@ -87,6 +87,10 @@ def test_what_ships_is_accepted_at_every_scale(scale):
             "tasks.displacement_scaling: level, target, loss = edge, displacement_scaling, l1; "
             "expected one of: node, displacement_scaling, l1; edge, linked, binary_cross_entropy",
         ),
+        (
+            {"experiments": {"diffusivity": {"network": "magik"}}},
+            "experiments.diffusivity: recipe 'tracks' has a link_loss, but network 'magik' of",
+        ),
         ({"networks": {"magik": {"heads": 7}}}, "heads = 7 must divide the latent width 96"),
         (
             {"defaults": {"predict": {"context": -1}}},
@@ -163,7 +167,8 @@ def test_a_scale_overlays_the_defaults():
 
 def test_an_experiment_named_as_a_setting_is_merged_like_any_other():
     """`diffusivity` is an experiment and a setting; only the setting is one value."""
-    assert study(experiments={"diffusivity": {"network": "magik"}}).experiments["diffusivity"]
+    changed = study(experiments={"diffusivity": {"predict": {"window": 7}}})
+    assert changed.experiments["diffusivity"].predict.window == 7
     merged = config.merge(
         {"diffusivity": {"log_uniform": [0.1, 1]}},
         {"diffusivity": {"exponential": 0.1, "within": [0, 1]}},

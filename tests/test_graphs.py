@@ -88,6 +88,13 @@ def test_a_network_trained_elsewhere_brings_its_length():
     assert far.sizes["edge"] == 0
 
 
+def test_depth_counts_only_where_the_graph_asks_for_it():
+    """Two localizations, one above the other: near in the plane, far in space."""
+    deep = video([(0, 5, 5, 0), (1, 5, 5, 0)]).assign(z=("localization", [0.0, 9.0]))
+    assert graphs.build(deep, Graph()).sizes["edge"] == 1
+    assert graphs.build(deep, Graph(axes=("x", "y", "z"))).sizes["edge"] == 0
+
+
 @pytest.mark.parametrize(
     "rows", [[], [(0, 5, 5, 0)], [(0, 5, 5, 0), (9, 5, 5, 0)]], ids=["empty", "one", "far apart"]
 )
@@ -108,6 +115,12 @@ def test_batches_of_the_search_change_nothing(monkeypatch):
 def test_bad_rows_are_refused_by_number():
     with pytest.raises(InputError, match=r"row 1: y = nan in frame 1"):
         graphs.build(video([(0, 5, 5, 0), (1, 5, np.nan, 0)]), Graph())
+    dark = video([(0, 5, 5, 0), (1, 5, 5, 0)])
+    dark["intensity"][0] = np.nan
+    with pytest.raises(InputError, match=r"row 0: intensity = nan in frame 0"):
+        graphs.build(dark, Graph())
+    with pytest.raises(InputError, match=r"no 'z', along which graph\.axes measures"):
+        graphs.build(dark, Graph(axes=("x", "y", "z")))
     unordered = video([(0, 5, 5, 0), (1, 5, 5, 0)]).isel(localization=[1, 0])
     with pytest.raises(InputError, match=r"row 1: frame 0 after frame 1"):
         graphs.build(unordered, Graph())

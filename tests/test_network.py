@@ -68,8 +68,8 @@ def test_without_directed_features_a_rotation_changes_nothing():
 
 @pytest.mark.parametrize(
     "rows",
-    [[(0, 5.0, 5.0, 0)], [(t, 5.0, 5.0, 0) for t in range(5)]],
-    ids=["one localization", "a waiting particle"],
+    [[], [(0, 5.0, 5.0, 0)], [(t, 5.0, 5.0, 0) for t in range(5)]],
+    ids=["none", "one localization", "a waiting particle"],
 )
 def test_odd_videos_have_finite_outputs_and_gradients(net, rows):
     cut = examples_of(video(rows)).cut(0)
@@ -109,9 +109,6 @@ def test_gated_attention_is_equation_4():
         c = slice(3 * z, 3 * z + 3)
         attention = (q[..., c] @ k[..., c].transpose(1, 2) / math.sqrt(3)).softmax(-1)
         heads.append(g[..., c].sigmoid() * (attention @ p[..., c]))
-        torch.testing.assert_close(
-            layer.weights(h, torch.zeros(1, 5), row=2)[:, z], attention[:, 2]
-        )
     expected = layer.out(torch.cat(heads, dim=-1))
     torch.testing.assert_close(layer(h, torch.zeros(1, 5)), expected)
 

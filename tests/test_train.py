@@ -9,7 +9,7 @@ import torch
 from drawn import brownian
 from safetensors import safe_open
 
-from magik import graphs, predict, schema, store, train
+from magik import dataset, graphs, predict, schema, store, train
 from magik.config import Features, Graph, Network, Predict, Recipe, Task
 from magik.errors import InputError
 
@@ -111,7 +111,6 @@ def test_a_checkpoint_needs_nothing_else(sets, tmp_path):
     assert np.isfinite(said["prediction"]).all()
     covered = json.loads(said.attrs["trained_on"])
     assert covered["density"] == pytest.approx([8 / 32**2] * 2)
-    assert covered["frames"] == [8, 8]
 
 
 def test_predictions_scale_with_the_unit_of_length(sets, tmp_path):
@@ -133,7 +132,8 @@ def test_windows_share_out_the_frames():
     assert edges[0][0] == 0
     assert edges[-1][1] == 1517
     assert all(a[1] == b[0] for a, b in pairwise(edges))
-    assert min(b - a for a, b in edges) >= 50
+    assert {b - a for a, b in edges} == {50, 51}
+    assert list(predict.windows(90, Predict(window=50))) == [(0, 45), (45, 90)]
 
 
 def test_windows_with_all_the_context_change_nothing(sets, tmp_path):
@@ -158,7 +158,7 @@ def test_windows_without_localizations_are_skipped(sets, tmp_path):
 def test_a_checkpoint_for_other_graphs_is_refused(sets, tmp_path):
     path = fit(sets, tmp_path)
     drawn = brownian(1, 8, 8, seed=9)
-    with pytest.raises(InputError, match=r"trained on graphs with radius = 0\.2, .* have 0\.1"):
+    with pytest.raises(InputError, match=r"trained on graphs with radius = 0\.2, .* have 0\.1\."):
         predict.run(path, graphs.build(drawn, Graph(radius=0.1)), drawn, Predict())
     dark = drawn.drop_vars("intensity")
     with pytest.raises(InputError, match="no node feature 'intensity'"):
@@ -180,6 +180,38 @@ def test_graphs_without_truth_cannot_be_learnt_from(tmp_path):
         store.save(blind, tmp_path / f"{name}.zarr.zip", schema.GRAPHS)
     with pytest.raises(InputError, match="no target 'displacement_scaling'"):
         fit(tmp_path, tmp_path)
+
+
+def test_a_validation_set_without_truth_is_refused(sets, tmp_path):
+    unknown = store.load(sets / "validation.zarr.zip", schema.GRAPHS)
+    unknown["displacement_scaling"][:] = np.nan
+    store.save(unknown, tmp_path / "validation.zarr.zip", schema.GRAPHS)
+    (tmp_path / "train.zarr.zip").symlink_to(sets / "train.zarr.zip")
+    with pytest.raises(InputError, match=r"validation\.zarr\.zip: not one node with a known"):
+        fit(tmp_path, tmp_path)
+
+
+def test_a_training_that_diverges_leaves_no_checkpoint(sets, tmp_path):
+    with pytest.raises(InputError, match=r"diverged.*Lower the recipe's learning_rate"):
+        fit(sets, tmp_path, recipe=RECIPE.model_copy(update={"learning_rate": 1e30}))
+    assert not (tmp_path / "checkpoint.safetensors").exists()
+
+
+def test_a_set_larger_than_memory_trains_to_the_same_bytes(sets, tmp_path, monkeypatch):
+    whole = fit(sets, tmp_path).read_bytes()
+    monkeypatch.setattr(dataset, "LOAD_BELOW_BYTES", 0)
+    assert fit(sets, tmp_path).read_bytes() == whole
+
+
+def test_a_checkpoint_says_what_it_was_trained_on(sets, tmp_path):
+    covered = train.load(fit(sets, tmp_path)).trained_on
+    assert covered["frames"] == [4, 6], "the windows of the recipe, not the videos of 8"
+    assert covered["axes"] == ["x", "y"]
+    assert covered["intensity"][0] < 30 < 70 < covered["intensity"][1]
+
+
+def test_a_checkpoint_can_be_read_by_others(sets, tmp_path):
+    assert fit(sets, tmp_path).stat().st_mode & 0o044 == 0o044
 
 
 def test_one_cycle_rises_and_falls():
