@@ -4,9 +4,11 @@ Every random choice follows from the seed and the number of the step, so a train
 killed goes on from its last saved step to the very same weights (on a CPU).
 """
 
+import ctypes
 import hashlib
 import json
 import math
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,6 +141,7 @@ def fit(
             run.keep_best(error)
             _say(run.step, steps, epoch_steps, losses, error, time.monotonic() - began, first_step)
             losses = []
+            _give_back_memory()
         if time.monotonic() - saved > recipe.checkpoint_seconds:
             run.save()
             saved = time.monotonic()
@@ -330,6 +333,12 @@ def _say(
         f"{seconds / 60:.1f} min, {left / 60:.1f} min left",
         flush=True,
     )
+
+
+def _give_back_memory() -> None:
+    """Return freed memory to the system: glibc keeps it, in pieces that larger windows outgrow."""
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+        trim(0)
 
 
 class _Run:
