@@ -69,7 +69,10 @@ def read_movie(path: str | Path) -> xr.Dataset:
     return _movie(_time_y_x(counts, axes, path), path)
 
 
-_DAMAGE = (tifffile.TiffFileError, OSError, ValueError, LookupError, struct.error, zlib.error)
+_DAMAGE = (
+    *(tifffile.TiffFileError, OSError, ValueError, LookupError, struct.error),
+    *(zlib.error, RuntimeError),  # of the codecs
+)
 _RESAVE = "Copy it again, or save it as an uncompressed TIFF stack (Fiji: File > Save As > Tiff)"
 
 
