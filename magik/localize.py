@@ -1,7 +1,4 @@
-"""Spots in a movie: where they are (trackpy), and which true object each of them is.
-
-Pixel (row, column) = (i, j) is centred at y = i, x = j, as in trackpy and in `magik.optics`.
-"""
+"""Spots in a movie: where they are (trackpy), and which true object each of them is."""
 
 import warnings
 from collections.abc import Iterator
@@ -26,10 +23,12 @@ DESCRIPTORS = {"mass": "mass", "size": "size", "ecc": "eccentricity"}
 def find(movie: xr.Dataset, config: Localize) -> xr.Dataset:
     """Localizations of all images of a movie (trackpy.locate; Crocker & Grier 1996).
 
-    Images are mirrored at their edges, so that spots there are found as well. The `intensity` of
-    a localization is the mean of the pixels within `diameter`, above the median of its image:
-    proportional to the counts of an isolated spot (0.7 of its peak for a spot of s.d. 1 px and a
-    diameter of 3 px), and more where spots overlap.
+    Images are continued beyond their edges by a fall to their median, so that spots at an edge are
+    found as well, about where they are. (Were they mirrored, a spot near an edge would become one
+    with its mirror image, and be found on the edge.) The `intensity` of a localization is the mean
+    of the pixels within `diameter`, above the median of its image: proportional to the counts of
+    an isolated spot (0.7 of its peak for a spot of s.d. 1 px and a diameter of 3 px), and more
+    where spots overlap.
 
     Args:
         movie: images and how many of them each video has; an error names it by
@@ -134,9 +133,10 @@ def _locate(image: np.ndarray, config: Localize, minmass: float | None = None) -
     """x, y, intensity and descriptors of the spots of one image."""
     height, width = image.shape
     edge = max(config.diameter, config.smoothing_size or 0)
+    median = np.median(image)
     with _quiet():
         spots = trackpy.locate(
-            np.pad(image, edge, mode="reflect"),
+            np.pad(image, edge, mode="linear_ramp", end_values=median),
             diameter=config.diameter,
             separation=config.separation,
             minmass=config.minmass if minmass is None else minmass,
@@ -145,20 +145,20 @@ def _locate(image: np.ndarray, config: Localize, minmass: float | None = None) -
             smoothing_size=config.smoothing_size,
             engine="numba",
         )
-    x, y = spots["x"] - edge, spots["y"] - edge
-    inside = (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)
+    x, y = spots["x"] - edge + 0.5, spots["y"] - edge + 0.5  # trackpy: 0 is the centre of a pixel
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     radius = config.diameter // 2
     offset = np.arange(-radius, radius + 1)
     pixels = np.count_nonzero(offset[:, None] ** 2 + offset**2 <= radius**2)
-    above_median = spots["raw_mass"] / pixels - np.median(image)
+    above_median = spots["raw_mass"] / pixels - median
     located = pd.DataFrame({"x": x, "y": y, "intensity": above_median})
     return located.join(spots[list(DESCRIPTORS)].rename(columns=DESCRIPTORS))[inside]
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without trackpy's words on images that have no spot: to us they are not unusual."""
-    with warnings.catch_warnings():
+    """Without trackpy's words on images or candidates that have no light: neither is unusual."""
+    with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
         for words in ("Image is completely", "Image contains no", "All local", "No maxima"):
             warnings.filterwarnings("ignore", words, UserWarning)
         yield

@@ -1,8 +1,7 @@
 """Trajectories -> the movie that a fluorescence microscope would record (DeepTrack).
 
-Pixel (row, column) = (i, j) is centred at y = i, x = j: integer coordinates are pixel centres, as
-trackpy and most software have it. The camera so sees -½ <= x <= width - ½; a spot beyond its edge
-still casts the part of its light that falls inside.
+The camera sees 0 <= x <= width, 0 <= y <= height, pixel by pixel as `magik.schema` counts them; a
+spot beyond its edge still casts the part of its light that falls inside.
 """
 
 import warnings
@@ -58,7 +57,7 @@ def render(truth: xr.Dataset, config: Render, seed: int) -> xr.Dataset:
     height, width = (round(side) for side in truth.attrs["field_of_view"])
     n_frames = truth["n_frames"].values
     row_size = truth["row_size"].values
-    position = np.stack([truth["y"].values, truth["x"].values], axis=1).astype(float)
+    position = np.stack([truth["y"].values, truth["x"].values], axis=1).astype(float) - 0.5
     intensity = truth["intensity"].values
     spots = draw_spots(config.psf_sd)
     counts = np.empty((n_frames.sum(), height, width), dtype=np.uint16)
@@ -115,7 +114,14 @@ def _expose(
     spots: Float[np.ndarray, "shift_y shift_x size size"],
     shape: tuple[int, int],
 ) -> Float[np.ndarray, "y x"]:
-    """Expected counts of one frame, without background; `position` is (y, x)."""
+    """Expected counts of one frame, without background.
+
+    Args:
+        position: (y, x) of each spot, px from the centre of the first pixel.
+        intensity: counts.
+        spots: as `draw_spots` makes them.
+        shape: of the image.
+    """
     reach = spots.shape[-1] // 2
     margin = 2 * reach  # so that a spot just out of sight still lies on the canvas
     canvas = np.zeros(np.add(shape, 2 * margin))

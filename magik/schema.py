@@ -2,6 +2,11 @@
 
 Ragged data are flat rows plus row sizes (CF contiguous ragged arrays): the localizations of
 video v are the `row_size[v]` rows that follow those of the videos before it, ordered by frame.
+
+Positions x, y are in px from the corner of the field of view, x to the right and y down, here and
+everywhere in the project. Pixel [i, j] of an image, or cell of a landscape, covers i <= y < i + 1,
+j <= x < j + 1 and is centred at (x, y) = (j + ½, i + ½), as in ImageJ. (trackpy, quot and others
+count the centre of the first pixel as 0; `magik.localize` and `magik.recordings` add the ½.)
 """
 
 from collections.abc import Mapping
@@ -60,8 +65,8 @@ LOCALIZATIONS = Layout(
         "row_size": Variable(("video",), "1", "localizations of each video", "iu"),
         "n_frames": Variable(("video",), "1", "frames of each video, also empty ones", "iu"),
         "frame": Variable(("localization",), "frame", "index in its video, from 0", "iu"),
-        "x": Variable(("localization",), "px", "centroid, column"),
-        "y": Variable(("localization",), "px", "centroid, row"),
+        "x": Variable(("localization",), "px", "centroid, from the left edge of the image"),
+        "y": Variable(("localization",), "px", "centroid, from the upper edge of the image"),
         "z": _optional(("localization",), "px", "centroid, depth"),
         "intensity": _optional(("localization",), "counts", "mean intensity"),
         # truth, where it is known
@@ -105,8 +110,8 @@ PREDICTIONS = Layout(
     {
         "row_size": Variable(("video",), "1", "localizations of each video", "iu"),
         "frame": Variable(("localization",), "frame", "index in its video", "iu"),
-        "x": Variable(("localization",), "px", "centroid, column"),
-        "y": Variable(("localization",), "px", "centroid, row"),
+        "x": Variable(("localization",), "px", "centroid, from the left edge of the image"),
+        "y": Variable(("localization",), "px", "centroid, from the upper edge of the image"),
         "prediction": Variable(("localization",), "as target", "what the network says"),
         "target": _optional(("localization",), "see target_name", "truth; NaN = unknown"),
     },
@@ -132,8 +137,8 @@ FLOORS = Layout(
     {
         "row_size": Variable(("video",), "1", "localizations of each video", "iu"),
         "frame": Variable(("localization",), "frame", "index in its video", "iu"),
-        "x": Variable(("localization",), "px", "centroid, column"),
-        "y": Variable(("localization",), "px", "centroid, row"),
+        "x": Variable(("localization",), "px", "centroid, from the left edge of the image"),
+        "y": Variable(("localization",), "px", "centroid, from the upper edge of the image"),
         "particle": Variable(("localization",), "1", "true identity; -1 = none", "i"),
         "truth": Variable(("localization",), "px²/frame", "true D; NaN = none"),
         "diffusivity": Variable(

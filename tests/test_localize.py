@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import torch  # noqa: F401  before magik: its import hook would have all of these compiled anew
+import trackpy  # noqa: F401
 import xarray as xr
 from pydantic import ValidationError
 
-from magik import localize, optics, schema, simulate
-from magik.config import Localize, Render, Simulate
+from magik import localize, maps, optics, schema, simulate
+from magik.config import Localize, Map, Render, Simulate
 from magik.errors import InputError
 
 TUNED = Localize(
@@ -38,7 +40,7 @@ def localizations(*spots: tuple, frames: int = 1) -> xr.Dataset:
 
 def spots_image(*spots: tuple[float, float], side: int = 32, ground: float = 10) -> np.ndarray:
     """Gaussians of s.d. 1 px and peak 100 at (x, y)."""
-    row, column = np.indices((side, side))
+    row, column = np.indices((side, side)) + 0.5
     light = sum(100 * np.exp(-((column - x) ** 2 + (row - y) ** 2) / 2) for x, y in spots)
     return np.rint(ground + light).astype(np.uint16)
 
@@ -46,7 +48,7 @@ def spots_image(*spots: tuple[float, float], side: int = 32, ground: float = 10)
 @pytest.mark.parametrize(("config", "error"), [(TUNED, 0.3), (Localize(), 0.1)])
 def test_isolated_spots_are_found_where_they_are(config, error):
     """A diameter of 3 px, good in a crowd, draws positions to pixel centres by up to 0.3 px."""
-    true = np.array([(8.0, 8.0), (20.3, 8.0), (8.0, 20.45), (22.5, 22.7)])
+    true = np.array([(8.5, 8.5), (20.8, 8.5), (8.5, 20.95), (23.0, 23.2)])
     found = localize.find(movie_of(spots_image(*true)[None]), config)
     schema.check(found, schema.LOCALIZATIONS, "found")
     places = np.stack([found.x, found.y], axis=1)
@@ -55,31 +57,70 @@ def test_isolated_spots_are_found_where_they_are(config, error):
     )
 
 
-@pytest.mark.parametrize("place", [(0, 16), (31, 16), (16, 0), (16, 31), (0, 0), (31, 31)])
+EDGES = [(0.5, 16.5), (31.5, 16.5), (16.5, 0.5), (16.5, 31.5), (0.5, 0.5), (31.5, 31.5)]
+
+
+@pytest.mark.parametrize("place", EDGES)
 def test_a_spot_on_the_edge_is_found(place):
     found = localize.find(movie_of(spots_image(place)[None]), TUNED)
     assert found.sizes["localization"] == 1
     assert (found.x.item(), found.y.item()) == pytest.approx(place, abs=0.3)
 
 
+@pytest.mark.parametrize("y", [2.2, 3.1, 4.4, 28.7])
+def test_large_spots_cut_by_the_edge_are_not_drawn_onto_it(y):
+    """Mirrored at the edge, spots up to half a diameter from it would lie on it: 3 px away."""
+    row, column = np.indices((32, 32)) + 0.5
+    light = 100 * np.exp(-((column - 16) ** 2 + (row - y) ** 2) / (2 * 2.5**2))
+    found = localize.find(
+        movie_of(np.rint(10 + light)[None].astype(np.uint16)), Localize(diameter=11)
+    )
+    assert found.sizes["localization"] == 1
+    assert (found.x.item(), found.y.item()) == pytest.approx((16, y), abs=0.6)
+
+
+@pytest.mark.parametrize("place", [(8.5, 20.5), (9.0, 20.2), (23.25, 6.75), (1.5, 1.5)])
+def test_a_rendered_spot_is_found_where_it_was_put(place):
+    """Half a pixel off, from any two views of what x and y mean, would be 0.5."""
+    truth = localizations((0, *place, 0, 0.1)).assign(intensity=("localization", [500.0]))
+    movie = optics.render(truth, Render(background=10, poisson=False), seed=1)
+    found = localize.find(movie, Localize())
+    assert (found.x.item(), found.y.item()) == pytest.approx(place, abs=0.1)
+
+
+def test_a_bright_block_of_pixels_lies_in_the_map_cell_above_it():
+    """Pixels [8..11, 20..23] of 32 x 32 are cell [2, 5] of a map of 8 x 8 cells, and its middle."""
+    image = np.full((32, 32), 10, dtype=np.uint16)
+    image[8:12, 20:24] = 100
+    found = localize.find(movie_of(image[None]), Localize(diameter=7))
+    assert (found.x.item(), found.y.item()) == pytest.approx((22, 10), abs=0.05)
+    slow = found.assign(x=found.x * 0 + 4, y=found.y * 0 + 26, prediction=found.x * 0 + 0.1)
+    fast = found.assign(prediction=found.x * 0 + 1)
+    both = xr.concat([fast, slow], "localization", data_vars="minimal")
+    both = both.assign(row_size=("video", [2])).assign_attrs(target_name="displacement_scaling")
+    built = maps.build(both, Map(grid=8, durations=(1,)), None)["diffusivity"][0, 0, 0].values
+    assert built[2, 5] == pytest.approx(0.5)
+    assert built[6, 1] == pytest.approx(0.005)
+
+
 def test_intensity_is_the_mean_above_the_ground_of_an_isolated_spot():
     """A spot of s.d. 1 px: its centre and 4 neighbours at exp(-½) of it."""
-    found = localize.find(movie_of(spots_image((16, 16), ground=500)[None]), TUNED)
+    found = localize.find(movie_of(spots_image((16.5, 16.5), ground=500)[None]), TUNED)
     assert found.intensity.item() == pytest.approx(100 * (1 + 4 * np.exp(-0.5)) / 5, rel=0.01)
 
 
 def test_dark_spots_are_found_in_the_inverted_movie():
-    bright = spots_image((8, 8), (20.3, 21))[None]
+    bright = spots_image((8.5, 8.5), (20.8, 21.5))[None]
     dark = (300 - bright).astype(np.uint16)
     inverted = localize.find(movie_of(dark), TUNED.model_copy(update={"invert": True}))
     xr.testing.assert_allclose(inverted, localize.find(movie_of(bright), TUNED))
 
 
-@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int32, np.float64])
+@pytest.mark.parametrize("kind", [np.uint8, np.float64])
 def test_any_type_of_counts_will_do(kind):
-    images = spots_image((8, 8), (20.3, 21))[None]
+    images = spots_image((8.5, 8.5), (20.8, 21.5))[None]
     found = localize.find(movie_of(images.astype(kind)), Localize())
-    assert sorted(found.x.values) == pytest.approx([8, 20.3], abs=0.1)
+    assert sorted(found.x.values) == pytest.approx([8.5, 20.8], abs=0.1)
 
 
 def test_images_without_spots_stay_as_empty_frames():
@@ -118,13 +159,13 @@ def rendered() -> tuple[xr.Dataset, xr.Dataset]:
 
 
 def test_as_much_is_found_as_trackpy_was_known_to_find(rendered):
-    """Tuned before: 67-71 % at 0.32 px error; chance would match 16 % (the discs' share)."""
+    """74 to 75 % at 0.29 px error in 300 frames; chance would match 16 % (the discs' share)."""
     truth, matched = rendered
     schema.check(matched, schema.LOCALIZATIONS, "matched")
     scores = localize.quality(matched, truth)
-    assert scores["recall"] > 0.70
+    assert scores["recall"] > 0.72
     assert scores["precision"] > 0.98
-    assert scores["localization_error"] < 0.32
+    assert scores["localization_error"] < 0.31
 
 
 def test_what_is_found_carries_the_intensity_of_its_object(rendered):

@@ -1,7 +1,10 @@
 """What is rendered lies where it should, is as bright as said and as wide as said."""
 
+import functools
+
 import numpy as np
 import pytest
+import torch  # noqa: F401  before magik: its import hook would have all of torch compiled anew
 import xarray as xr
 from scipy.optimize import curve_fit
 
@@ -9,6 +12,13 @@ from magik import optics, schema, simulate
 from magik.config import Render, Simulate
 
 QUIET = Render(background=0, poisson=False)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _each_spot_is_drawn_once():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(optics, "draw_spots", functools.cache(optics.draw_spots))
+        yield
 
 
 def drawn(*spots: tuple[int, float, float, float], frames: int = 1, side: int = 33) -> xr.Dataset:
@@ -35,33 +45,43 @@ def fit(image: np.ndarray) -> tuple[float, float, float, float]:
         return peak * np.exp(-((column - x) ** 2 + (row - y) ** 2) / (2 * sd**2)).ravel()
 
     start = (image.max(), *np.unravel_index(image.argmax(), image.shape)[::-1], 1)
-    return tuple(curve_fit(gaussian, None, image.ravel(), start)[0])
+    peak, x, y, sd = curve_fit(gaussian, None, image.ravel(), start)[0]
+    return peak, x + 0.5, y + 0.5, sd
 
 
 def image_of(*spots: tuple[int, float, float, float], config: Render = QUIET) -> np.ndarray:
     return optics.render(drawn(*spots), config, seed=1).counts.values[0].astype(float)
 
 
-@pytest.mark.parametrize("x", [16, 16.1, 16.5, 16.73])
-@pytest.mark.parametrize("y", [15, 15.37])
-def test_a_spot_lies_at_its_x_and_y_and_integers_are_pixel_centres(x, y):
+@pytest.mark.parametrize("x", [16.5, 16.6, 17, 17.23])
+@pytest.mark.parametrize("y", [15.5, 15.87])
+def test_a_spot_lies_at_its_x_and_y_counted_from_the_corner(x, y):
     image = image_of((0, x, y, 10_000))
     _, found_x, found_y, _ = fit(image)
     assert (found_x, found_y) == pytest.approx((x, y), abs=0.01)
     row, column = np.indices(image.shape)
-    assert np.average(column, weights=image) == pytest.approx(x, abs=0.05)
-    assert np.average(row, weights=image) == pytest.approx(y, abs=0.05)
+    assert np.average(column + 0.5, weights=image) == pytest.approx(x, abs=0.05)
+    assert np.average(row + 0.5, weights=image) == pytest.approx(y, abs=0.05)
+
+
+def test_a_spot_in_the_middle_of_a_pixel_is_brightest_there():
+    """Pixel [i, j] covers i <= y < i + 1, j <= x < j + 1."""
+    image = image_of((0, 12.5, 7.5, 1000))
+    assert np.unravel_index(image.argmax(), image.shape) == (7, 12)
+    np.testing.assert_array_equal(image[:15, :25], image[14::-1, 24::-1])  # about (7, 12)
 
 
 @pytest.mark.parametrize("psf_sd", [1, 1.5, 2])
 def test_a_spot_is_as_wide_as_the_setting_says(psf_sd):
-    sd = fit(image_of((0, 16.3, 16, 10_000), config=QUIET.model_copy(update={"psf_sd": psf_sd})))[3]
+    sd = fit(image_of((0, 16.8, 16.5, 10_000), config=QUIET.model_copy(update={"psf_sd": psf_sd})))[
+        3
+    ]
     assert sd == pytest.approx(psf_sd, rel=0.02)
 
 
 @pytest.mark.parametrize("intensity", [20, 80, 5000])
 def test_intensity_is_the_counts_of_the_brightest_pixel_of_a_centred_spot(intensity):
-    assert image_of((0, 16, 16, intensity)).max() == intensity
+    assert image_of((0, 16.5, 16.5, intensity)).max() == intensity
 
 
 @pytest.mark.parametrize("shift", [0, 0.1, 0.2, 0.3, 0.5])
@@ -91,7 +111,10 @@ def deeptracks_own(spot: tuple[int, float, float, float]) -> np.ndarray:
         output_region=(0, 0, 33, 33),
         padding=(16, 16, 16, 16),
     )
-    particle = optics.deeptrack.PointParticle(position=(y - moved, x - moved), intensity=intensity)
+    corner = moved + 0.5  # DeepTrack, too, counts from the middle of the first pixel
+    particle = optics.deeptrack.PointParticle(
+        position=(y - corner, x - corner), intensity=intensity
+    )
     return np.asarray(microscope(particle)())[..., 0]
 
 
@@ -105,7 +128,7 @@ def test_a_frame_is_what_deeptrack_itself_makes_of_its_spots():
 
 def test_light_adds_and_frames_are_apart():
     a, b = (0, 10.3, 16, 5000), (0, 11.9, 16, 3000)
-    movie = optics.render(drawn(a, b, (2, 5, 5, 1000), frames=4), QUIET, seed=1)
+    movie = optics.render(drawn(a, b, (2, 5.5, 5.5, 1000), frames=4), QUIET, seed=1)
     schema.check(movie, schema.MOVIE, "movie")
     images = movie.counts.values.astype(float)
     assert images.shape == (4, 33, 33)
@@ -116,18 +139,18 @@ def test_light_adds_and_frames_are_apart():
     assert movie.row_size.values.tolist() == [4]
 
 
-@pytest.mark.parametrize("x", [-1000.0, -9.5, -0.5, 0.0, 32.0, 32.5, 40.9, 41, 1000.0])
+@pytest.mark.parametrize("x", [-999.0, -9, 0.0, 0.5, 32.5, 33.0, 41.4, 41.5, 1000.0])
 def test_a_spot_near_or_over_the_edge_casts_what_falls_inside(x):
-    image = image_of((0, x, 16, 1000))
+    image = image_of((0, x, 16.5, 1000))
     brightest = max(image[16, 0], image[16, -1])
-    expected = 1000 * np.exp(-(max(0, -x, x - 32) ** 2) / 2)
+    expected = 1000 * np.exp(-(max(0, 0.5 - x, x - 32.5) ** 2) / 2)
     assert brightest == pytest.approx(expected, abs=70)  # half a pixel off: peak and rings differ
 
 
 def test_shot_noise_has_the_variance_of_its_mean():
-    still = drawn(*[(frame, 16, 16, 80) for frame in range(2000)], frames=2000)
+    still = drawn(*[(frame, 8.5, 8.5, 80) for frame in range(2000)], frames=2000, side=17)
     counts = optics.render(still, Render(), seed=1).counts.values.astype(float)
-    for pixel, mean in (((16, 16), 90.0), ((0, 0), 10.0)):
+    for pixel, mean in (((8, 8), 90.0), ((0, 0), 10.0)):
         values = counts[:, *pixel]
         assert values.mean() == pytest.approx(mean, abs=4 * np.sqrt(mean / 2000))
         assert values.var() == pytest.approx(mean, rel=4 * np.sqrt((2 + 1 / mean) / 2000))
@@ -145,11 +168,11 @@ def test_same_seed_same_movie_and_videos_do_not_share_noise():
 
 
 def test_too_bright_a_spot_saturates():
-    assert image_of((0, 16, 16, 1e6)).max() == 65535
+    assert image_of((0, 16.5, 16.5, 1e6)).max() == 65535
 
 
 def test_a_field_of_view_need_not_be_square():
-    truth = drawn((0, 40, 5, 100))
+    truth = drawn((0, 40.5, 5.5, 100))
     truth.attrs["field_of_view"] = [20, 50]
     counts = optics.render(truth, QUIET, seed=1).counts
     assert counts.shape == (1, 20, 50)
