@@ -6,7 +6,7 @@ same bytes: no dates, no state outside the figure.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import matplotlib as mpl
 import numpy as np
@@ -138,6 +138,8 @@ def density(
 ) -> pd.DataFrame:
     """How often each pair of true and predicted D occurs, on logarithmic colours, as in Fig. 4d.
 
+    The colours are those of the one collection in `axes`, for a colour bar.
+
     Args:
         axes: to draw into.
         truth: D, px²/frame, of each localization.
@@ -158,7 +160,6 @@ def density(
     axes.set(xlim=(0, top), ylim=(0, top), aspect="equal")
     axes.set(xlabel=f"true {PX2_FRAME}", ylabel=f"predicted {PX2_FRAME}")
     axes.set_title(note, pad=3)
-    _colour_bar(axes.inset_axes((0.5, 0.25, 0.42, 0.04)), shades, _NODES, "localizations")
 
     centre = (sides[1:] + sides[:-1]) / 2
     i, j = np.nonzero(counts)
@@ -221,7 +222,7 @@ def overlay(
         field_of_view: height and width, px.
         limits: of D, µm²/s.
         px_um: µm per px.
-        image: counts [y, x]; pixel i covers positions i - 1/2 to i + 1/2.
+        image: counts [y, x].
 
     Returns:
         One row per localization. The image is not repeated: it is the recording's.
@@ -236,9 +237,7 @@ def overlay(
         _scale_bar(axes, width, px_um)
     else:
         frame(axes, image, px_um)
-        axes.scatter(
-            x + 0.5, y + 0.5, edgecolors=list(paint), s=16, facecolors="none", linewidths=0.9
-        )
+        axes.scatter(x, y, edgecolors=list(paint), s=16, facecolors="none", linewidths=0.9)
     axes.set(xlim=(0, width), ylim=(height, 0))
     points = {"x": x, "y": y, "frame": table["frame"].to_numpy(), "value": value}
     return _source(pd.DataFrame(points).assign(series="localization D (µm²/s)"))
@@ -455,12 +454,15 @@ def _draw_density(cell: _Cell, panel: Panel, data: Mapping[str, Any]) -> pd.Data
     truth = data["predictions"]["target"].to_numpy()
     known = np.isfinite(truth)
     predicted = data["predictions"]["prediction"].to_numpy()[known]
-    return density(
-        cell.plot(),
+    axes = cell.plot()
+    rows = density(
+        axes,
         physics.diffusivity(truth[known]),
         physics.diffusivity(predicted),
         _error_note(data["scores"]),
     )
+    cell.bar(cast(Normalize, axes.collections[0].norm), _NODES, "localizations")
+    return rows
 
 
 def _error_note(scores: pd.DataFrame) -> str:

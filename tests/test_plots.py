@@ -59,7 +59,7 @@ def graphs() -> xr.Dataset:
             "localization": ("node", np.arange(6)),
         },
         attrs={"field_of_view": [10, 20], "length_px": 20, "radius": 0.2, "max_lag": 2,
-               "node_feature": ["x"], "edge_feature": ["distance"]},
+               "axes": ["x", "y"], "node_feature": ["x"], "edge_feature": ["distance"]},
     )  # fmt: skip
 
 
@@ -219,6 +219,17 @@ def test_density_of_unknown_truth_is_not_drawn(everything):
     assert "MAE √(2D) 0.054, D 0.048" in _words(canvas)
 
 
+def test_colour_bars_lie_below_their_panels_in_one_line(everything):
+    canvas, _ = plots.draw(_only("bcd"), everything)
+    panels, bars = canvas.axes[::2], canvas.axes[1::2]
+    assert [bar.get_xlabel() for bar in bars] == [plots.SCALING, plots.SCALING, "localizations"]
+    assert len({bar.get_position().bounds[1::2] for bar in bars}) == 1
+    canvas.draw_without_rendering()
+    for panel, bar in zip(panels, bars, strict=True):
+        lowest = panel.get_tightbbox().y0 if panel.axison else panel.get_window_extent().y0
+        assert bar.get_window_extent().y1 < lowest
+
+
 def test_map_lies_over_the_field_of_view(axes, maps):
     grid = maps.landscape[0].to_numpy()
     source = plots.diffusion_map(axes, grid, (10, 20), (0.01, 1))
@@ -248,11 +259,22 @@ def test_a_map_with_holes_and_zeros(axes):
 
 
 def test_overlay_puts_positions_at_the_centres_of_pixels(axes):
-    table = pd.DataFrame({"x_px": [0.0, 3.0], "y_px": [1.0, 2.0], "frame": [5, 5]})
+    """What lies in the middle of pixel [1, 0] or [2, 3] is drawn in the middle of that pixel."""
+    table = pd.DataFrame({"x_px": [0.5, 3.5], "y_px": [1.5, 2.5], "frame": [5, 5]})
     table["diffusivity_um2_s"] = [0.0, 1.0]
-    source = plots.overlay(axes, table, (4, 6), (0.1, 1), 0.5, np.zeros((4, 6)))
-    assert axes.collections[0].get_offsets().tolist() == [[0.5, 1.5], [3.5, 2.5]]
-    assert source[["x", "y", "frame", "value"]].to_numpy().tolist() == [[0, 1, 5, 0], [3, 2, 5, 1]]
+    image = np.zeros((4, 6))
+    image[1, 0] = image[2, 3] = 1
+    source = plots.overlay(axes, table, (4, 6), (0.1, 1), 0.5, image)
+    drawn = axes.collections[0].get_offsets()
+    assert drawn.tolist() == [[0.5, 1.5], [3.5, 2.5]]
+    left, right, bottom, top = axes.images[0].get_extent()
+    assert (right - left, bottom - top) == (6, 4), "a pixel is as wide as one px"
+    under = image[tuple(((drawn - (left, top)) // 1).astype(int).T[::-1])]
+    assert under.tolist() == [1, 1]
+    assert source[["x", "y", "frame", "value"]].to_numpy().tolist() == [
+        [0.5, 1.5, 5, 0],
+        [3.5, 2.5, 5, 1],
+    ]
 
 
 def test_distribution_counts_every_localization(axes):
