@@ -31,6 +31,9 @@ HEADERS: dict[str, tuple[str, ...]] = {
 }
 """Our name: the names in the tables of trackpy (mass), ThunderSTORM (x [nm]) and quot (I0)."""
 
+FROM_CENTRE = ("mass", "i0")
+"""Columns that show trackpy and quot, for which 0 is the centre of the first pixel."""
+
 _LOWEST_PX = -1.0  # a fit may step a little over the edge of the camera; more is another origin
 
 
@@ -64,8 +67,10 @@ def read_movie(path: str | Path) -> xr.Dataset:
         raise InputError(
             f"{path}: cannot be read as TIFF ({_one_line(damage)}). {_RESAVE}"
         ) from None
-    if complaints:  # tifffile fills what is missing with nothing or zeros, and only logs it
-        raise InputError(f"{path}: truncated or damaged ({_one_line(complaints[0])}). {_RESAVE}")
+    # tifffile fills pixels that are missing with nothing or zeros, and only logs it
+    grave = [complaint for complaint in complaints if not _spares_pixels(complaint)]
+    if grave:
+        raise InputError(f"{path}: truncated or damaged ({_one_line(grave[0])}). {_RESAVE}")
     return _movie(_time_y_x(counts, axes, path), path)
 
 
@@ -93,6 +98,22 @@ def _complaints() -> Iterator[list[str]]:
     finally:
         logger.removeHandler(listener)
         logger.propagate = propagate
+
+
+_NOTES = frozenset({269, 271, 272, 282, 283, 285, 296, 305, 306, 315, 316})
+"""TIFF tags that only tell: names, makers, resolution, software, date. So do all from 32768 on."""
+
+
+def _spares_pixels(complaint: str) -> bool:
+    """Whether tifffile complains of notes beside the pixels, which are whole all the same.
+
+    Without its OME-XML a stack is read as one axis of images.
+    """
+    tag = re.search(r"TiffTag (\d+) @", complaint)
+    if tag:
+        return int(tag[1]) in _NOTES or int(tag[1]) >= 32768
+    notes = ("OME series raised", "imagej_metadata> raised", "MMStack file name is invalid")
+    return any(words in complaint for words in notes)
 
 
 def _stack(tiff: tifffile.TiffFile, path: Path) -> tuple[np.ndarray, str]:
@@ -167,6 +188,11 @@ def read_table(path: str | Path, columns: Mapping[str, str], pixel_size_um: floa
     Recognises the headers of trackpy, ThunderSTORM and quot/saspt as well as the plain `frame`,
     `x`, `y`, `z`, `intensity`. A unit in brackets (nm, um, µm, px) is turned into px.
 
+    Positions of all tables count from the corner of the field of view, as `magik.schema` says
+    and as ThunderSTORM writes them. Only trackpy and quot count the centre of the first pixel as
+    0: where a table has their column of intensities (`mass`, `I0`), ½ px is added to its `x` and
+    `y`. Columns named in `columns`, and those with a unit, are taken as they are.
+
     Args:
         path: the file.
         columns: our name: name in the table, where the header is not recognised. Names besides
@@ -189,7 +215,10 @@ def read_table(path: str | Path, columns: Mapping[str, str], pixel_size_um: floa
     for axis in {"x", "y", "z"} & set(chosen):
         numbers[axis] = numbers[axis] * _px_per_unit(chosen[axis], path, pixel_size_um)
     _check_frames(numbers["frame"], chosen["frame"], path)
+    from_centre = any(str(name).lower() in FROM_CENTRE for name in table.columns)
     for axis in ("x", "y"):
+        if from_centre and axis not in columns and chosen[axis].strip().lower() == axis:
+            numbers[axis] += 0.5
         _check_origin(numbers[axis], chosen[axis], path)
 
     order = np.argsort(numbers["frame"], kind="stable")

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,45 @@ def test_a_movie_cut_anywhere_is_refused_or_whole(tmp_path, counts, options):
         except InputError:
             refused += 1
     assert refused > len(content) // 60 * 0.9, "test invalid"
+
+
+def _damage(path: Path, tag: int) -> None:
+    """Let the value of a tag of the first page begin beyond the end of the file."""
+    with tifffile.TiffFile(path) as tiff:
+        place = tiff.pages[0].tags[tag].offset + 8
+    with path.open("r+b") as file:
+        file.seek(place)
+        file.write(b"\xff\xff\xff\x7f")
+
+
+@pytest.mark.parametrize(("tag", "code"), [("Software", 305), ("private", 65000)])
+def test_whole_pixels_are_read_whatever_is_wrong_with_notes(tmp_path, counts, tag, code):
+    path = tmp_path / "movie.tif"
+    note = (65000, "B", 8, bytes(8), False)
+    tifffile.imwrite(path, counts, photometric="minisblack", software="a" * 9, extratags=[note])
+    _damage(path, code)
+    with recordings._complaints() as complaints, tifffile.TiffFile(path):
+        pass
+    assert complaints, "test invalid"
+    np.testing.assert_array_equal(recordings.read_movie(path).counts, counts)
+
+
+def test_whole_pixels_are_read_without_their_ome_xml(tmp_path, counts):
+    path = tmp_path / "movie.ome.tif"
+    options = {"compression": "zlib", "photometric": "minisblack"}
+    tifffile.imwrite(path, counts, metadata={"axes": "TYX"}, ome=True, **options)
+    path.write_bytes(path.read_bytes().replace(b"<Pixels", b"<P<xels"))
+    np.testing.assert_array_equal(recordings.read_movie(path).counts, counts)
+
+
+def test_pages_that_are_missing_are_named_before_notes_that_are(tmp_path, counts):
+    path = tmp_path / "movie.tif"
+    tifffile.imwrite(path, counts, photometric="minisblack", metadata=None, software="a" * 9)
+    _damage(path, 305)
+    with tifffile.TiffFile(path) as tiff:
+        fifth = tiff.pages[4].offset
+    path.write_bytes(path.read_bytes()[:fifth])
+    assert re.search(r"truncated or damaged \(.*invalid page offset", _refusal(path))
 
 
 @pytest.mark.parametrize(
@@ -206,12 +246,23 @@ def test_headers_of_other_programs(tmp_path, points, names):
     theirs = points.assign(size=1.0, bg=2.0)
     if names is THUNDERSTORM:
         theirs[["x", "y"]] *= PIXEL_UM * 1000
+    else:
+        theirs[["x", "y"]] -= 0.5  # the centre of the first pixel is 0
     theirs = theirs.rename(columns=names)
     theirs.to_csv(path, quoting=1, index=False)
     localizations = recordings.read_table(path, {}, PIXEL_UM)
     _check(localizations)
     assert localizations.intensity.values.tolist() == [20, 40, 10, 50, 30]
     assert "size" not in localizations, "only what is asked for becomes a descriptor"
+
+
+def test_columns_that_are_named_are_taken_as_they_are(tmp_path, points):
+    """Also where they are trackpy's; naming its intensity says nothing of its positions."""
+    path = tmp_path / "table.csv"
+    points.rename(columns=TRACKPY).to_csv(path, index=False)
+    _check(recordings.read_table(path, {"x": "x", "y": "y"}, PIXEL_UM))
+    moved = recordings.read_table(path, {"intensity": "mass"}, PIXEL_UM)
+    np.testing.assert_allclose(moved.x, [2.5, 4.5, 2.0, 9.7, 3.75])
 
 
 def test_columns_can_be_named(tmp_path, points):
