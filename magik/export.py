@@ -4,7 +4,6 @@ The same results give the same bytes.
 """
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,8 @@ def table(predictions: xr.Dataset, localizations: xr.Dataset, sample: Sample) ->
 
     Returns:
         `frame` as numbered in the recording, `time_s` since its first frame, `x_px`, `y_px`,
-        `x_um`, `y_um`, `intensity` where it is known, `diffusivity_um2_s`.
+        `x_um`, `y_um` from the corner of the field of view (the middle of the first pixel is at
+        ½ px, as in ImageJ), `intensity` where it is known, `diffusivity_um2_s`.
     """
     frame = predictions["frame"].to_numpy()
     x, y = (predictions[axis].to_numpy().astype(float) for axis in "xy")
@@ -78,13 +78,13 @@ def map_tiff(maps: xr.Dataset, sample: Sample, path: str | Path) -> None:
 
     Args:
         maps: MAPS of one video; square cells, the larger side of the field of view over the
-            longer side of the grid. Cells beyond the field of view are cut off.
+            longer side of the grid.
         sample: the units.
         path: where.
     """
-    rows, columns, cell_px = cells(maps)
     chosen = maps["diffusivity"][list(maps.attrs["read_out"]).index(MAP_READ_OUT)]
-    grid = chosen[int(np.argmax(maps["duration"].to_numpy())), 0, :rows, :columns].to_numpy()
+    grid = chosen[int(np.argmax(maps["duration"].to_numpy())), 0].to_numpy()
+    cell_px = max(maps.attrs["field_of_view"]) / max(grid.shape)
     per_um = 1 / (cell_px * sample.pixel_size_um)
     with job.whole(path) as aside:
         tifffile.imwrite(
@@ -98,14 +98,6 @@ def map_tiff(maps: xr.Dataset, sample: Sample, path: str | Path) -> None:
                 "Labels": [f"diffusivity, um2/s, {MAP_READ_OUT} read-out"],
             },
         )
-
-
-def cells(maps: xr.Dataset) -> tuple[int, int, float]:
-    """Rows and columns of the grid that cover the field of view, and the side of a cell in px."""
-    height, width = maps.attrs["field_of_view"]
-    n_y, n_x = maps["diffusivity"].shape[-2:]
-    cell = max(height, width) / max(n_y, n_x)
-    return min(n_y, math.ceil(height / cell)), min(n_x, math.ceil(width / cell)), cell
 
 
 def summary(predictions: xr.Dataset, localizations: xr.Dataset, sample: Sample) -> dict[str, Any]:
