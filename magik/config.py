@@ -414,12 +414,25 @@ class Sample(Section):
         return self
 
 
+Score = Literal[
+    "mae_displacement_scaling",
+    "mae_diffusivity",
+    "edge_f1",
+    "rms_log10_diffusivity",
+    "correlation_log10_diffusivity",
+    "recall",
+    "precision",
+    "localization_error",
+]
+"""The quantities of `magik.metrics`, which has their units."""
+
+
 class Published(Section):
     """A number of the paper, for the score tables."""
 
     experiment: Name
     tier: Tier = "coordinates"
-    score: str
+    score: Score
     value: float
     source: str
 

@@ -235,24 +235,14 @@ def collect(scores: Sequence[pd.DataFrame], published: Sequence[Published] = ())
 
     Returns:
         Columns `CASE`, then network (mean over seeds), network_sd, seeds, given_links, classical
-        (the best that links first) and which one, constant, paper, n.
-
-    Raises:
-        InputError: if a published number is of no score that is known.
+        (the best that links first) and which one, constant, paper and where it stands there, n.
     """
     table = pd.concat([_typed(each) for each in scores], ignore_index=True)
-    of_paper = {}
-    for index, number in enumerate(published):
-        if number.score not in QUANTITIES:
-            raise InputError(
-                f"published.{index}.score: no score '{number.score}'. "
-                f"Known: {', '.join(QUANTITIES)}."
-            )
-        of_paper[number.experiment, number.tier, number.score] = number.value
+    of_paper = {(number.experiment, number.tier, number.score): number for number in published}
     rows = []
     for case, group in table.groupby(CASE, sort=True, dropna=False):
         row = dict(zip(CASE, case, strict=True))
-        key = (row["experiment"], row["tier"], row["quantity"])
+        paper = of_paper.get((row["experiment"], row["tier"], row["quantity"]))
         value = group.groupby("method")["value"].mean()
         network = group.loc[group["method"] == "network", "value"]
         linked = value[value.index.str.startswith("lap")].dropna()
@@ -271,7 +261,8 @@ def collect(scores: Sequence[pd.DataFrame], published: Sequence[Published] = ())
                 "classical": linked[best] if best else np.nan,
                 "classical_method": best or "",
                 "constant": value.get("constant", np.nan),
-                "paper": of_paper.get(key, np.nan),
+                "paper": paper.value if paper else np.nan,
+                "paper_source": paper.source if paper else None,
                 "n": group["n"].max(),
             }
         )
@@ -292,7 +283,8 @@ def read(path: str | Path) -> pd.DataFrame:
 def write_page(table: pd.DataFrame, path: str | Path) -> None:
     """A table of `collect` as a page that stands alone: the table of the report."""
     shown = table.dropna(axis="columns", how="all")
-    body = shown.to_html(index=False, na_rep="", float_format="{:.3g}".format, border=0)
+    with pd.option_context("display.max_colwidth", None):  # a source is never cut short
+        body = shown.to_html(index=False, na_rep="", float_format="{:.3g}".format, border=0)
     with job.whole(path) as aside:
         aside.write_text(f"{_PAGE}{body}\n", "utf-8")
 

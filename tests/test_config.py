@@ -34,6 +34,12 @@ def simulate(**settings) -> dict:
     return {"datasets": {"brownian": {"simulate": settings}}}
 
 
+def published(**settings) -> dict:
+    """One number of the paper, right but for `settings`."""
+    number = {"experiment": "diffusivity", "score": "edge_f1", "value": 1, "source": "Fig. 4"}
+    return {"published": [number | settings]}
+
+
 @pytest.mark.parametrize("scale", [path.stem for path in SCALES.glob("*.yaml")])
 def test_what_ships_is_accepted_at_every_scale(scale):
     assert study(scale=scale).scale == scale
@@ -64,9 +70,10 @@ def test_what_ships_is_accepted_at_every_scale(scale):
         ),
         (sample(pixelsize_um=1, pixel_size_um=None), "Did you mean 'pixel_size_um'?"),
         (
-            {"published": [{"experiment": "x", "score": "mae", "value": 1, "source": "Fig. 4"}]},
+            published(experiment="x"),
             "published.0.experiment: no 'x'. Known: ",
         ),
+        (published(score="mae"), "published.0.score = 'mae': expected 'mae_displacement_scaling',"),
         (
             simulate(diffusivity={"loguniform": [0.1, 1]}),
             "datasets.brownian.simulate.diffusivity has no setting 'loguniform'. "
