@@ -9,6 +9,7 @@ from scipy import integrate
 
 from magik import floors, schema, simulate
 from magik.config import Exponential, Graph, LogUniform, Observe, Simulate
+from magik.errors import InputError
 
 FIG_4 = Simulate()
 PRIOR = floors.Prior.of(FIG_4)
@@ -326,6 +327,17 @@ def test_a_track_in_a_landscape_has_no_single_diffusivity():
     assert found.attrs["method"] == ["constant", "lap_hmm", "lapi_hmm"]
     error = np.abs(np.log10(found["diffusivity"].values / found["truth"].values)).mean(axis=1)
     assert error[1] < error[0] / 2
+
+
+@pytest.mark.parametrize("observe", [Observe(missed=(1, 1)), None])
+def test_videos_without_any_known_particle_are_refused(observe):
+    seen = simulate.build(Simulate(frames=(8, 8), particles=(4, 4)), 2, seed=0)
+    if observe:
+        seen = simulate.observe(seen, observe, seed=0)
+    else:
+        seen = seen.assign(particle=seen["particle"] * 0 - 1)
+    with pytest.raises(InputError, match=r"none of \d+ localizations in 2 videos .*lower observe"):
+        floors.estimate(seen, FIG_4, Graph())
 
 
 def test_false_positives_empty_videos_and_missing_intensity_pass():
