@@ -26,7 +26,18 @@ from magik import schema
 from magik.errors import InputError
 
 CHUNK_BYTES = 4 * 2**20
-PACKAGES = ("numpy", "scipy", "xarray", "zarr", "torch")
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "xarray",
+    "zarr",
+    "andi-datasets",
+    "deeptrack",
+    "trackpy",
+    "torch",
+    "torch-geometric",
+)
+"""Those whose version decides what data hold."""
 
 
 def provenance(**made_by: Any) -> dict[str, Any]:
