@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-import torch  # noqa: F401  before magik: its import hook would have all of these compiled anew
+import torch  # noqa: F401  before magik: its import hook recompiles imports
 import trackpy  # noqa: F401
 import xarray as xr
 from pydantic import ValidationError

@@ -1,12 +1,15 @@
 """What is rendered lies where it should, is as bright as said and as wide as said."""
 
 import functools
+import warnings
 
 import numpy as np
 import pytest
-import torch  # noqa: F401  before magik: its import hook would have all of torch compiled anew
 import xarray as xr
 from scipy.optimize import curve_fit
+
+with warnings.catch_warnings(action="ignore"):
+    import deeptrack  # before magik: its import hook would have all of torch compiled anew
 
 from magik import optics, schema, simulate
 from magik.config import Render, Simulate
@@ -102,7 +105,7 @@ def deeptracks_own(spot: tuple[int, float, float, float]) -> np.ndarray:
     """
     _, x, y, intensity = spot
     moved = (optics.FINE // 2) / optics.FINE
-    microscope = optics.deeptrack.Fluorescence(
+    microscope = deeptrack.Fluorescence(
         NA=optics.NUMERICAL_APERTURE,
         wavelength=optics.WAVELENGTH,
         resolution=optics.SD_OF_AIRY * optics.WAVELENGTH / optics.NUMERICAL_APERTURE,
@@ -112,9 +115,7 @@ def deeptracks_own(spot: tuple[int, float, float, float]) -> np.ndarray:
         padding=(16, 16, 16, 16),
     )
     corner = moved + 0.5  # DeepTrack, too, counts from the middle of the first pixel
-    particle = optics.deeptrack.PointParticle(
-        position=(y - corner, x - corner), intensity=intensity
-    )
+    particle = deeptrack.PointParticle(position=(y - corner, x - corner), intensity=intensity)
     return np.asarray(microscope(particle)())[..., 0]
 
 

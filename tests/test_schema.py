@@ -39,8 +39,8 @@ def test_what_is_laid_out_as_promised_passes(localizations):
 def test_a_missing_variable_is_named_with_meaning_and_unit(localizations):
     said = refused(localizations.drop_vars("y"))
     assert said == (
-        "store.zarr.zip: no variable 'y' (centroid, from the upper edge of the image; px; over localization). "
-        "It has: frame, n_frames, row_size, x."
+        "store.zarr.zip: no variable 'y' (centroid, from the upper edge of the image; px; "
+        "over localization). It has: frame, n_frames, row_size, x."
     )
 
 

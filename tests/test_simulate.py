@@ -1,5 +1,6 @@
 """What is simulated moves as it should, and is the same each time."""
 
+import andi_datasets.models_phenom  # noqa: F401  before magik: its import hook recompiles imports
 import numpy as np
 import pytest
 import stochastic.random
