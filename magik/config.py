@@ -534,6 +534,17 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def _given_otherwise(settings: Mapping[str, Any], file: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of `settings` that differs from `file`."""
+    return {
+        key: _given_otherwise(value, file[key])
+        if isinstance(value, Mapping) and isinstance(file.get(key), Mapping)
+        else value
+        for key, value in settings.items()
+        if key not in file or value != file[key]
+    }
+
+
 def _is_value(given: Mapping[str, Any]) -> bool:
     """A distribution is one value: {exponential: …} replaces {log_uniform: …}."""
     return any(name in given for name in ("uniform", "log_uniform", "exponential"))
@@ -559,12 +570,19 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def load(settings: Mapping[str, Any], scales: str | Path, where: str = "config.yaml") -> Study:
+def load(
+    settings: Mapping[str, Any],
+    scales: str | Path,
+    file: Mapping[str, Any] | None = None,
+    where: str = "config.yaml",
+) -> Study:
     """Settings as read from YAML -> a checked, frozen study.
 
     Args:
         settings: the merged configuration that Snakemake hands over.
         scales: folder of the overlays `<scale>.yaml`.
+        file: config.yaml as it stands. What `settings` has otherwise was given on the command
+            line, and wins over the scale.
         where: named first in every error.
 
     Raises:
@@ -575,6 +593,8 @@ def load(settings: Mapping[str, Any], scales: str | Path, where: str = "config.y
     if scale not in known:
         raise InputError(f"{where}: scale: no '{scale}'.{_suggest(scale, known)}")
     overlaid = merge(settings, read_yaml(Path(scales) / f"{scale}.yaml"))
+    if file is not None:
+        overlaid = merge(overlaid, _given_otherwise(settings, file))
     defaults = overlaid.get("defaults") or {}
     for kind, model in (("datasets", Dataset), ("experiments", Experiment)):
         inherited = {key: value for key, value in defaults.items() if key in model.model_fields} | {

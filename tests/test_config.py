@@ -207,3 +207,14 @@ def test_seeds_differ_between_stages_and_follow_the_studys_seed():
     assert len(set(seeds)) == len(seeds)
     assert seeds == [study().seed_of(*each) for each in names]
     assert not set(seeds) & {study(seed=2).seed_of(*each) for each in names}
+
+
+def test_the_command_line_wins_over_the_scale_and_the_scale_over_the_file():
+    mine = {"defaults": {"splits": {"test": {"videos": 77}}}}
+    given = config.load(config.merge(SHIPPED, mine), SCALES, file=SHIPPED)
+    assert given.defaults.splits.test.videos == 77
+    laptop = config.read_yaml(SCALES / "laptop.yaml")["defaults"]["splits"]
+    assert given.defaults.splits.train.videos == laptop["train"]["videos"]
+    in_the_file = config.merge(SHIPPED, mine)
+    given = config.load(in_the_file, SCALES, file=in_the_file)
+    assert given.defaults.splits.test.videos == laptop["test"]["videos"]

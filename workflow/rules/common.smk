@@ -10,7 +10,7 @@ from magik.errors import InputError
 ROOT = Path(workflow.basedir)
 
 try:
-    read_yaml("config.yaml")  # Snakemake itself would name neither file nor line
+    written = read_yaml("config.yaml")  # Snakemake itself would name neither file nor line
 except InputError as error:
     sys.exit(f"error: {error}")
 
@@ -19,7 +19,7 @@ configfile: "config.yaml"
 
 
 try:
-    study = load(config, ROOT / "workflow" / "scales")
+    study = load(config, ROOT / "workflow" / "scales", file=written)
     study.must_find_files(".")
 except InputError as error:
     sys.exit(f"error: {error}")
