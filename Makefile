@@ -20,7 +20,7 @@ test: .venv/ready
 	$(BIN)/pytest $(ARGS)
 
 lint: .venv/ready
-	$(BIN)/pre-commit run --all-files
+	PATH="$(CURDIR)/$(BIN):$$PATH" pre-commit run --all-files
 
 # after a change of dependencies in pyproject.toml
 lock:
