@@ -12,7 +12,7 @@ run: .venv/ready
 	@$(MAKE) --no-print-directory report.html
 	@echo "results/ has every figure, table and store; open report.html in a browser"
 
-report.html: $(wildcard results/scores.csv results/figures/* results/samples/*/*) workflow/report/*.rst
+report.html: config.yaml $(wildcard results/scores.csv results/figures/* results/samples/*/*) workflow/report/*.rst
 	$(BIN)/snakemake --report $@ $(ARGS)
 
 # everything that CI checks; `make test ARGS="-m 'not workflow'"` leaves out the slow part

@@ -478,6 +478,8 @@ class Study(Section):
                         f"experiments.{panel.of}.map.durations {durations}"
                     )
         for name, sample in self.samples.items():
+            if name in self.figures:
+                raise ValueError(f"samples.{name}: a figure has this name too; choose another")
             _must_know(f"samples.{name}.experiment", sample.experiment, self.experiments)
             if "coordinates" not in self.experiments[sample.experiment].tiers:
                 raise ValueError(

@@ -147,6 +147,8 @@ def _warnings(
 ) -> Iterator[str]:
     """A sentence for each way in which the sample differs from what the network knows."""
     unsure = "expect the diffusivities to be less accurate"
+    if frames < 2:
+        yield "The recording has a single frame: nothing in it tells how anything moves."
     if "density" in trained_on:
         low, high = trained_on["density"]
         if not low <= density <= high:

@@ -170,13 +170,15 @@ def _movie(counts: np.ndarray, path: Path) -> xr.Dataset:
             f"{path}: frame {int(np.argmax(bad))} (of {np.sum(bad)}, counted from 0) has counts "
             "that are NaN or infinite; expected finite counts. Remove these frames or fill them"
         )
-    return xr.Dataset(
+    movie = xr.Dataset(
         {
             "counts": (("image", "y", "x"), np.ascontiguousarray(counts)),
             "row_size": ("video", np.array([len(counts)])),
         },
         attrs={"field_of_view": list(counts.shape[1:])},
     )
+    movie.encoding["source"] = str(path)  # whoever finds a fault in it can name the file
+    return movie
 
 
 # tables --------------------------------------------------------------------------------------

@@ -371,7 +371,11 @@ class _Run:
         """Take up a state that was saved by the same training; ignore any other."""
         if not self.path.exists():
             return
-        tensors, said = _read(self.path)
+        try:
+            tensors, said = _read(self.path)
+        except InputError as damage:
+            print(f"{damage} It is left aside: starting afresh", flush=True)
+            return
         if said.get("key") != self.key:
             print(f"{self.path} belongs to another training: starting afresh", flush=True)
             return

@@ -98,6 +98,10 @@ def test_what_ships_is_accepted_at_every_scale(scale):
             {"experiments": {"diffusivity": {"network": "magik"}}},
             "experiments.diffusivity: recipe 'tracks' has a link_loss, but network 'magik' of",
         ),
+        (
+            {"samples": {"fig4": SHIPPED["samples"]["water"]}},
+            "samples.fig4: a figure has this name too; choose another",
+        ),
         ({"networks": {"magik": {"heads": 7}}}, "heads = 7 must divide the latent width 96"),
         (
             {"defaults": {"predict": {"context": -1}}},

@@ -85,6 +85,13 @@ def test_a_resume_file_of_another_training_is_ignored(sets, tmp_path, monkeypatc
     assert "belongs to another training" in capsys.readouterr().out
 
 
+def test_a_damaged_resume_file_is_left_aside(sets, tmp_path, capsys):
+    whole = fit(sets, tmp_path).read_bytes()
+    (tmp_path / "resume").write_bytes(b"cut short")
+    assert fit(sets, tmp_path).read_bytes() == whole
+    assert "starting afresh" in capsys.readouterr().out
+
+
 def test_it_learns(sets, tmp_path):
     """Sixty steps on small videos beat the constant guess on videos never seen."""
     recipe = RECIPE.model_copy(

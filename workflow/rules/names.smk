@@ -1,5 +1,9 @@
 """Short targets: `snakemake fig4` makes that figure, `snakemake water` that sample, no more."""
 
+for name in [*study.figures, *study.samples]:
+    if any(name == rule.name for rule in workflow.rules):
+        sys.exit(f"error: config.yaml: '{name}' is the name of a rule; choose another")
+
 for name in study.figures:
 
     rule:
