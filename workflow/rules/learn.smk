@@ -11,6 +11,7 @@ rule train:
         "results/logs/train/{experiment}/{tier}/seed{seed}.log",
     benchmark:
         "results/benchmarks/train/{experiment}/{tier}/seed{seed}.tsv"
+    priority: 10  # trainings take longest: each starts as soon as its graphs are there
     retries: 2  # each resumes where the last one was killed
     conda:
         "../../envs/magik.yaml"
