@@ -1,4 +1,4 @@
-"""From a movie, simulated or real, to a diffusion map. What it makes is declared in config.yaml."""
+"""From a movie, simulated or real, to diffusion maps and lineages. What it makes is declared in config.yaml."""
 
 from snakemake.utils import min_version
 
@@ -19,11 +19,12 @@ rule all:
     default_target: True
     input:
         "results/scores.csv",
-        [results_of_figure(name) for name in study.figures],
+        [results_of_figure(name) for name in study.figures if drawable(name)],
         [results_of_sample(name) for name in study.samples],
 
 
 include: "workflow/rules/data.smk"
+include: "workflow/rules/cells.smk"
 include: "workflow/rules/learn.smk"
 include: "workflow/rules/read_out.smk"
 include: "workflow/rules/samples.smk"

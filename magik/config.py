@@ -195,11 +195,27 @@ class Localize(Section):
 class Graph(Section):
     """Candidate edges (Methods, "Description of MAGIK")."""
 
-    radius: float = Field(0.20, gt=0, le=1, description="reach in space, fields of view")
+    radius: float = Field(0.20, gt=0, le=20, description="reach in space, in the unit of length")
     max_lag: Count = Field(2, description="reach in time, frames")
     axes: tuple[Literal["x", "y", "z"], ...] = Field(
         ("x", "y"), min_length=1, description="along which distance is measured"
     )
+    unit: Literal["field_of_view", "spacing"] = Field(
+        "field_of_view",
+        description="of length; spacing: median distance of a video's localizations to the "
+        "nearest in the same frame, so that a network serves another microscope",
+    )
+    keep: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None,
+        description="share of the training set's true links that the graph must hold: the reach "
+        "is then measured, and radius and max_lag are its upper limits",
+    )
+
+    @model_validator(mode="after")
+    def _within_the_field_of_view(self) -> Self:
+        if self.unit == "field_of_view" and self.radius > 1:
+            raise ValueError(f"radius = {self.radius:g} fields of view; expected > 0 and <= 1")
+        return self
 
 
 class Split(Section):
@@ -218,11 +234,22 @@ class Splits(Section):
     long: Split = Split()
 
 
+EdgeFeature = Literal[
+    "distance",
+    "displacement_x",
+    "displacement_y",
+    "displacement_z",
+    "lag",
+    "overlap_sender",
+    "overlap_receiver",
+]
+
+
 class Features(Section):
     """What the network sees, by name."""
 
     node: tuple[str, ...] = ("x", "y", "intensity")
-    edge: tuple[Literal["distance", "displacement_x", "displacement_y", "lag"], ...] = ("distance",)
+    edge: tuple[EdgeFeature, ...] = ("distance",)
 
 
 class Network(Section):
@@ -253,8 +280,14 @@ class Task(Section):
     """What is predicted and how it is scored."""
 
     level: Literal["node", "edge", "graph"]
-    target: Literal["displacement_scaling", "linked"]
-    loss: Literal["l1", "binary_cross_entropy"]
+    target: Literal["displacement_scaling", "linked", "same_track"] = Field(
+        description="linked: to the next detection of the same cell, or from mother to daughter; "
+        "same_track: also over detections in between",
+    )
+    loss: Literal["l1", "binary_cross_entropy", "parent_choice"] = Field(
+        description="parent_choice: cross-entropy of each node's true sender among its edges, "
+        "or none of them (networks with soft tracks)",
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -267,7 +300,12 @@ class Task(Section):
         return self
 
 
-_TASKS = (("node", "displacement_scaling", "l1"), ("edge", "linked", "binary_cross_entropy"))
+_TASKS = (
+    ("node", "displacement_scaling", "l1"),
+    ("edge", "linked", "binary_cross_entropy"),
+    ("edge", "same_track", "binary_cross_entropy"),
+    ("edge", "linked", "parent_choice"),
+)
 
 
 class Recipe(Section):
@@ -280,6 +318,14 @@ class Recipe(Section):
     schedule: Literal["constant", "one_cycle"] = "constant"
     window: tuple[Count, Count] | None = Field(
         None, description="frames cropped from each video, growing over training; all if null"
+    )
+    window_share: tuple[Fraction, Fraction] | None = Field(
+        None, description="share of a video's frames in a window, uniform, in place of `window`"
+    )
+    drop: Fraction = Field(0, description="share of nodes left out, with their edges")
+    noise: float = Field(0, ge=0, description="added to descriptors, in their own s.d.")
+    class_weights: bool = Field(
+        False, description="linked and unlinked edges of a batch count the same in all"
     )
     link_loss: float = Field(0, ge=0, description="weight of the auxiliary link loss")
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -294,6 +340,80 @@ class Predict(Section):
     context: Annotated[int, Field(ge=0)] = Field(
         0, description="further frames seen on each side of a window; the paper's 0"
     )
+
+
+class Linking(Section):
+    """Scores of edges -> tracks and divisions (Methods, "Postprocessing algorithm")."""
+
+    method: Literal["published", "global"] = Field(
+        "published",
+        description="published: follow linked edges frame by frame, as in Methods; "
+        "global: the set of links of highest total score",
+    )
+    threshold: Fraction = Field(0.5, description="probability above which an edge is linked")
+    children: Count = Field(2, description="links that may leave a localization: 2 = divisions")
+    parents: Count = Field(1, description="links that may reach a localization: 2 = merging")
+
+
+class Source(Section):
+    """Cells of one recording: masks or detections, and their lineage where it is known."""
+
+    folder: str | None = Field(
+        None,
+        description="Cell Tracking Challenge sequence, such as DIC-C2DH-HeLa/01: images; masks "
+        "from 01_ST/SEG beside it, lineage and markers from 01_GT/TRA",
+    )
+    masks: str | None = Field(
+        None, description="label stack: TIFF, OME-TIFF or Zarr, or a folder of numbered TIFFs"
+    )
+    table: str | None = Field(None, description="CSV or Parquet, one row per detection")
+    geff: str | None = Field(None, description="GEFF: a graph of detections in Zarr")
+    images: str | None = Field(
+        None, description="the images that masks were made from: mean intensities, overlays"
+    )
+    lineage: str | None = Field(
+        None, description="man_track.txt: label, first and last frame, parent; makes labels truth"
+    )
+    markers: str | None = Field(
+        None, description="gold markers of the Cell Tracking Challenge (man_track*.tif): TRA, DET"
+    )
+    columns: dict[str, str] = Field(
+        {},
+        description="our name: name in the table, where the header is not recognised; positions "
+        "in a table count from the corner of the first pixel",
+    )
+    field_of_view: tuple[Positive, Positive] | None = Field(
+        None,
+        description="height and width, px, of tables and GEFF; null: up to the last position",
+    )
+    frames: tuple[Annotated[int, Field(ge=0)], Count] | None = Field(
+        None, description="first frame, and the one after the last; all if null"
+    )
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Every path that the source names, by the setting that names it."""
+        kinds = ("folder", "masks", "table", "geff", "images", "lineage", "markers")
+        return {kind: path for kind in kinds if (path := getattr(self, kind)) is not None}
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        given = [k for k in ("folder", "masks", "table", "geff") if getattr(self, k) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"found {' and '.join(given) or 'none'} of folder, masks, table, geff; "
+                "expected exactly one"
+            )
+        if self.frames and not self.frames[0] < self.frames[1]:
+            raise ValueError(f"frames = {list(self.frames)}; expected first < one after the last")
+        return self
+
+
+class Cells(Section):
+    """Recordings of cells, in place of a simulation: what to learn from, and what to test on."""
+
+    train: tuple[Source, ...] = Field(min_length=1)
+    test: tuple[Source, ...] = Field(min_length=1)
 
 
 class Map(Section):
@@ -330,13 +450,15 @@ class Defaults(Section):
     splits: Splits = Splits()
     features: Features = Features()
     predict: Predict = Predict()
+    linking: Linking = Linking()
     map: Map = Map()
     seeds: Seeds = (0,)
 
 
 class Dataset(Section):
-    """A simulated data set: `defaults`, with what it says itself on top."""
+    """Simulated videos or, with `cells`, recorded ones: `defaults`, and what it says on top."""
 
+    cells: Cells | None = None
     simulate: Simulate
     observe: Observe
     render: Render
@@ -361,15 +483,37 @@ class Experiment(Section):
     tiers: tuple[Tier, ...] = TIERS
     features: Features
     predict: Predict
+    linking: Linking
     map: Map
     seeds: Seeds = (0,)
+    weights: str | None = Field(
+        None,
+        description="trained network that serves the samples, as `magik/weights/NAME.safetensors`; "
+        "null: they wait for this experiment's training",
+    )
 
 
 class Panel(Section):
     """One panel of a figure: a kind of drawing, and the experiment it draws."""
 
-    panel: Literal["frame", "truth_graph", "predicted_graph", "density", "true_map", "map"]
+    panel: Literal[
+        "frame",
+        "truth_graph",
+        "predicted_graph",
+        "density",
+        "true_map",
+        "map",
+        "segmentation",
+        "candidate_graph",
+        "true_links",
+        "predicted_links",
+        "true_tracks",
+        "predicted_tracks",
+        "division",
+    ]
     of: Name
+    title: str = Field("", description="written above the panel, in place of its usual title")
+    pixel_size_um: Positive | None = Field(None, description="µm per px, for a scale bar")
     duration: Count | Literal["shortest", "longest"] | None = Field(
         None, description="map: frames it is made from, by number or among map.durations"
     )
@@ -393,10 +537,11 @@ class Figure(Section):
 
 
 class Sample(Section):
-    """A user's own recording: a movie or a table of localizations, with its physical units."""
+    """A user's own recording: movie, localizations or cells, with its physical units."""
 
     movie: str | None = Field(None, description="TIFF or OME-TIFF; path from the project's root")
     table: str | None = Field(None, description="CSV or Parquet of localizations")
+    cells: Source | None = Field(None, description="masks or detections to be linked to lineages")
     columns: dict[str, str] = Field(
         {}, description="our name: name in the table, where the header is not recognised"
     )
@@ -405,13 +550,21 @@ class Sample(Section):
     localize: Localize = Localize()
     experiment: Name = Field(description="whose network is used")
     map: Map = Map()
+    linking: Linking | None = Field(None, description="null: as the experiment says")
     source: str = Field("", description="where the recording comes from, and its licence")
 
     @model_validator(mode="after")
     def _movie_or_table(self) -> Self:
-        if (self.movie is None) == (self.table is None):
-            raise ValueError("a sample has either 'movie' or 'table'")
+        if sum(given is not None for given in (self.movie, self.table, self.cells)) != 1:
+            raise ValueError("a sample has one of 'movie', 'table' and 'cells'")
         return self
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Every path that the sample names, by the setting that names it."""
+        own = {"movie": self.movie, "table": self.table}
+        cells = {f"cells.{k}": v for k, v in (self.cells.files if self.cells else {}).items()}
+        return {name: path for name, path in own.items() if path} | cells
 
 
 Score = Literal[
@@ -423,6 +576,13 @@ Score = Literal[
     "recall",
     "precision",
     "localization_error",
+    "candidate_f1",
+    "candidate_f1_same_track",
+    "graph_recall",
+    "lnk",
+    "division_f1",
+    "tra",
+    "det",
 ]
 """The quantities of `magik.metrics`, which has their units."""
 
@@ -464,6 +624,7 @@ class Study(Section):
                     f"experiments.{name}: recipe '{experiment.recipe}' has a link_loss, but "
                     f"network '{experiment.network}' of kind 'magik' has no soft tracks"
                 )
+            self._task_fits(name, experiment)
         for name, figure in self.figures.items():
             for letter, panel in figure.panels.items():
                 where = f"figures.{name}.panels.{letter}"
@@ -481,13 +642,63 @@ class Study(Section):
             if name in self.figures:
                 raise ValueError(f"samples.{name}: a figure has this name too; choose another")
             _must_know(f"samples.{name}.experiment", sample.experiment, self.experiments)
-            if "coordinates" not in self.experiments[sample.experiment].tiers:
+            level = self.tasks[self.experiments[sample.experiment].task].level
+            if (sample.cells is None) == (level == "edge"):
+                raise ValueError(
+                    f"samples.{name}: experiment '{sample.experiment}' is for "
+                    + ("cells: name them as 'cells'" if level == "edge" else "a movie or a table")
+                )
+            experiment = self.experiments[sample.experiment]
+            if not experiment.weights and "coordinates" not in experiment.tiers:
                 raise ValueError(
                     f"samples.{name}.experiment: '{sample.experiment}' has no tier 'coordinates'"
                 )
         for index, number in enumerate(self.published):
             _must_know(f"published.{index}.experiment", number.experiment, self.experiments)
         return self
+
+    def _task_fits(self, name: str, experiment: Experiment) -> None:
+        """Refuse a task that data set, network or figure cannot serve."""
+        task, dataset = self.tasks[experiment.task], self.datasets[experiment.dataset]
+        if task.loss == "parent_choice" and self.networks[experiment.network].kind == "magik":
+            raise ValueError(
+                f"experiments.{name}: task '{experiment.task}' has the loss parent_choice, but "
+                f"network '{experiment.network}' of kind 'magik' has no soft tracks"
+            )
+        if dataset.cells and task.level != "edge":
+            raise ValueError(
+                f"experiments.{name}: the data set '{experiment.dataset}' of cells is for tasks "
+                f"of level 'edge', but '{experiment.task}' is of level '{task.level}'"
+            )
+        if dataset.cells and "images" in experiment.tiers:
+            raise ValueError(
+                f"experiments.{name}.tiers: the data set '{experiment.dataset}' of cells has the "
+                "tier 'coordinates' alone; write tiers: [coordinates]"
+            )
+        if task.level == "node" and dataset.graph.unit != "field_of_view":
+            raise ValueError(
+                f"experiments.{name}: D is learned in fields of view; "
+                f"datasets.{experiment.dataset}.graph.unit must be field_of_view"
+            )
+
+    def missing_cells(self, root: str | Path) -> dict[str, str]:
+        """The data sets whose recordings are not on this machine, and the first path missing.
+
+        Args:
+            root: folder that the paths start from.
+        """
+        missing = {}
+        for name, dataset in self.datasets.items():
+            sources = (*dataset.cells.train, *dataset.cells.test) if dataset.cells else ()
+            paths = [
+                f"{path}_ST" if kind == "folder" else path  # the images may be elsewhere
+                for source in sources
+                for kind, path in source.files.items()
+            ]
+            absent = [path for path in paths if not (Path(root) / path).exists()]
+            if absent:
+                missing[name] = absent[0]
+        return missing
 
     def must_find_files(self, root: str | Path) -> None:
         """Refuse a study whose recordings are not there, before any job starts.
@@ -499,13 +710,13 @@ class Study(Section):
             InputError: naming the sample and the file.
         """
         for name, sample in self.samples.items():
-            kind = "movie" if sample.movie else "table"
-            path = Path(root) / str(sample.movie or sample.table)
-            if not path.is_file():
-                raise InputError(
-                    f"config.yaml: samples.{name}.{kind}: no file '{path}' "
-                    f"(paths start from {Path(root).resolve()})"
-                )
+            for kind, given in sample.files.items():
+                path = Path(root) / given
+                if not (path.exists() if sample.cells else path.is_file()):
+                    raise InputError(
+                        f"config.yaml: samples.{name}.{kind}: no file '{path}' "
+                        f"(paths start from {Path(root).resolve()})"
+                    )
 
     def seed_of(self, *names: object) -> int:
         """A seed for one stage, from the study's seed and the names of what it makes.

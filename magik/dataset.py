@@ -31,7 +31,8 @@ class Batch:
     """Several graphs as one: nodes and edges one after the other, never connected.
 
     Nodes stand ordered by graph, then frame; edges by receiver. An unknown target is NaN; where
-    no truth is known, no edge is linked.
+    no truth is known, no edge is linked. `origin` is the sender of the true link to a node, -1
+    where there is none; `skips` marks edges over other detections of the same particle.
     """
 
     nodes: Float[Tensor, "nodes node_features"]
@@ -44,7 +45,9 @@ class Batch:
     n_graphs: int
     max_lag: int
     target: Float[Tensor, " nodes"]
+    origin: Int[Tensor, " nodes"]
     linked: Bool[Tensor, " edges"]
+    skips: Bool[Tensor, " edges"]
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on a device."""
@@ -79,6 +82,7 @@ class GraphSet:
         self.node_start = schema.offsets(graphs["n_node"].to_numpy())
         self.edge_start = schema.offsets(graphs["n_edge"].to_numpy())
         self.n_frames = graphs["n_frames"].to_numpy()
+        self.max_lag = int(graphs.attrs["max_lag"])
         self.frame = graphs["frame"].to_numpy()
 
     def __len__(self) -> int:
@@ -110,52 +114,105 @@ class GraphSet:
         with store.reading(self.where):
             return self._cut(graph, first, frames)
 
-    def _cut(self, graph: int, first: int, frames: int | None) -> Batch:
+    def edges_of(self, graph: int, first: int, frames: int) -> np.ndarray:
+        """[edges] rows of the store: those of `cut` with the same arguments, in its order."""
+        with store.reading(self.where):
+            inside, keep, _, _ = self._window(graph, first, frames)
+        return np.arange(inside.start, inside.stop)[keep]
+
+    def _window(
+        self, graph: int, first: int, frames: int | None
+    ) -> tuple[slice, np.ndarray, np.ndarray, slice]:
+        """Rows of the edges into a window, which of them start in it, their ends, its nodes."""
         start, stop = self.node_start[graph : graph + 2]
-        frame = self.frame[start:stop]
         last = self.n_frames[graph] if frames is None else first + frames
-        low, high = np.searchsorted(frame, [first, last])
+        low, high = np.searchsorted(self.frame[start:stop], [first, last])
         edges = slice(*self.edge_start[graph : graph + 2])
-        sender, receiver = self.graphs["edge_index"][:, edges].to_numpy()
+        ends = self.graphs["edge_index"][:, edges].to_numpy()
         # edges stand ordered by receiver: those into the window are one run of rows
-        a, b = np.searchsorted(receiver, [low, high])
-        inside = slice(edges.start + a, edges.start + b)
-        keep = sender[a:b] >= low
+        a, b = np.searchsorted(ends[1], [low, high])
+        keep = ends[0, a:b] >= low
+        return (
+            slice(edges.start + a, edges.start + b),
+            keep,
+            ends[:, a:b][:, keep].astype(np.int64) - low,
+            slice(start + low, start + high),
+        )
+
+    def _cut(self, graph: int, first: int, frames: int | None) -> Batch:
+        inside, keep, ends, rows = self._window(graph, first, frames)
+        nodes = rows.stop - rows.start
+        low = rows.start - self.node_start[graph]
         edge_features = self.graphs["edge_features"][inside].to_numpy()[keep]
-        rows = slice(start + low, start + high)
-        target = np.full(high - low, np.nan, np.float32)
+        target = np.full(nodes, np.nan, np.float32)
         if "displacement_scaling" in self.graphs:
             target = self.graphs["displacement_scaling"][rows].to_numpy().astype(np.float32)
-        linked = np.zeros(int(keep.sum()), bool)
-        if "linked" in self.graphs:
-            linked = self.graphs["linked"][inside].to_numpy()[keep].astype(bool)
+        true = {}
+        for name in ("linked", "skips"):
+            true[name] = torch.zeros(int(keep.sum()), dtype=torch.bool)
+            if name in self.graphs:
+                found = self.graphs[name][inside].to_numpy()[keep].astype(bool)
+                true[name] = torch.from_numpy(found)
+        origin = np.full(nodes, -1)
+        if "origin" in self.graphs:
+            origin = self.graphs["origin"][rows].to_numpy().astype(np.int64)
+            origin = np.where(origin >= low, origin - low, -1)
         return Batch(
             nodes=torch.from_numpy(
                 self.graphs["node_features"][rows].to_numpy()[:, self.node_columns]
             ),
             edges=torch.from_numpy(edge_features[:, self.edge_columns]),
-            edge_index=torch.from_numpy(
-                np.stack([sender[a:b][keep], receiver[a:b][keep]]).astype(np.int64) - low
-            ),
+            edge_index=torch.from_numpy(ends),
             distance=torch.from_numpy(self.graphs["distance"][inside].to_numpy()[keep]),
             lag=torch.from_numpy(edge_features[:, self.lag_column].astype(np.int64)),
-            graph=torch.zeros(high - low, dtype=torch.int64),
-            frame=torch.from_numpy(frame[low:high].astype(np.int64) - first),
+            graph=torch.zeros(nodes, dtype=torch.int64),
+            frame=torch.from_numpy(self.frame[rows].astype(np.int64) - first),
             n_graphs=1,
-            max_lag=int(self.graphs.attrs["max_lag"]),
+            max_lag=self.max_lag,
             target=torch.from_numpy(target),
-            linked=torch.from_numpy(linked),
+            origin=torch.from_numpy(origin),
+            **true,
         )
 
-    def draw(self, size: int, window: int | None, rng: np.random.Generator) -> Batch:
-        """A random batch, augmented: graphs, windows, rotations all from `rng`."""
+    def draw(
+        self,
+        size: int,
+        window: int | tuple[float, float] | None,
+        rng: np.random.Generator,
+        drop: float = 0.0,
+        noise: np.ndarray | None = None,
+    ) -> Batch:
+        """A random batch, augmented: graphs, windows, rotations all from `rng`.
+
+        Args:
+            size: graphs in the batch.
+            window: frames of each, or the range of their share of the video; all if None.
+            rng: of every choice.
+            drop: share of nodes left out, with their edges.
+            noise: s.d. of what is added to each node feature.
+        """
         cuts = []
         for graph in rng.integers(len(self), size=size):
             frames = int(self.n_frames[graph])
-            length = min(window or frames, frames)
+            length = min(_length(window, frames, self.max_lag, rng), frames)
             first = int(rng.integers(frames - length + 1))
             cuts.append(self.cut(int(graph), first, length))
-        return augment(join(cuts), self.features, rng)
+        batch = join(cuts)
+        if drop:
+            batch = leave_out(batch, torch.from_numpy(rng.random(len(batch.frame)) < drop))
+        if noise is not None:
+            added = rng.normal(size=batch.nodes.shape) * noise
+            batch = replace(batch, nodes=batch.nodes + torch.from_numpy(added).float())
+        return augment(batch, self.features, rng)
+
+
+def _length(
+    window: int | tuple[float, float] | None, frames: int, max_lag: int, rng: np.random.Generator
+) -> int:
+    """Frames of a window; one drawn as a share holds at least one edge of every lag."""
+    if isinstance(window, tuple):
+        return max(round(frames * rng.uniform(*window)), max_lag + 1)
+    return window or frames
 
 
 def _find(wanted: tuple[str, ...], present: list[str], kind: str, where: str) -> list[int]:
@@ -185,7 +242,48 @@ def join(cuts: list[Batch]) -> Batch:
         n_graphs=int(first_graph[-1]),
         max_lag=max(cut.max_lag for cut in cuts),
         target=torch.cat([cut.target for cut in cuts]),
+        origin=torch.cat(
+            [
+                torch.where(cut.origin < 0, cut.origin, cut.origin + int(shift[k]))
+                for k, cut in enumerate(cuts)
+            ]
+        ),
         linked=torch.cat([cut.linked for cut in cuts]),
+        skips=torch.cat([cut.skips for cut in cuts]),
+    )
+
+
+def leave_out(batch: Batch, out: Bool[Tensor, " nodes"]) -> Batch:
+    """The batch as if some detections had been missed: without them and without their edges.
+
+    A link to or from a missed detection becomes one that bridges it.
+
+    Args:
+        batch: of any number of graphs.
+        out: the nodes to leave out.
+    """
+    origin = batch.origin
+    while bool((missed := (origin >= 0) & out[origin.clamp_min(0)]).any()):
+        origin = torch.where(missed, batch.origin[origin.clamp_min(0)], origin)
+    place = torch.cumsum(~out, 0) - 1
+    sender, receiver = batch.edge_index
+    keep = ~(out[sender] | out[receiver])
+    linked = origin[receiver[keep]] == sender[keep]
+    same = batch.linked[keep] | batch.skips[keep] | linked
+    origin = origin[~out]
+    return replace(
+        batch,
+        nodes=batch.nodes[~out],
+        edges=batch.edges[keep],
+        edge_index=place[batch.edge_index[:, keep]],
+        distance=batch.distance[keep],
+        lag=batch.lag[keep],
+        graph=batch.graph[~out],
+        frame=batch.frame[~out],
+        target=batch.target[~out],
+        origin=torch.where(origin < 0, origin, place[origin.clamp_min(0)]),
+        linked=linked,
+        skips=same & ~linked,
     )
 
 

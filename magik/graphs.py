@@ -4,19 +4,28 @@ A node is a localization; a directed edge joins it to each localization within `
 of the next `max_lag` frames. Here, and only here, lengths become fields of view.
 """
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from scipy.spatial import cKDTree
 
-from magik import physics, schema
+from magik import lineage, physics, registration, schema
 from magik.config import Graph
 from magik.errors import InputError
 
 AXES = ("x", "y", "z")
-NOT_FEATURES = ("frame", "particle", "diffusivity")
+NOT_FEATURES = (
+    *("frame", "label", "particle", "parent_particle", "diffusivity"),
+    *("drift_x", "drift_y", "drift_z"),
+)
 """Of the columns of a localization, those that no network may see."""
+
+DIMENSIONLESS = ("eccentricity", "solidity")
+"""Descriptors that any microscope gives alike; others are divided by the video's median."""
 
 BATCH = 50_000
 """Localizations that share a k-d tree; bounds the memory of the search."""
@@ -34,31 +43,36 @@ def build(localizations: xr.Dataset, config: Graph, length_px: float | None = No
     Returns:
         GRAPHS. Nodes stand in the order of the localizations, edges in that of their receiver,
         then sender. Where the truth is known it holds the targets: √(2D) of every node, and
-        for every edge whether it joins a detection to the particle's next one.
+        for every edge whether it is a link (`lineage.true_links`).
 
     Raises:
-        InputError: if an axis is missing, a coordinate or descriptor is not a finite number, or
-            rows are out of order.
+        InputError: if a coordinate or descriptor is not a finite number, or rows are out of
+            order.
     """
-    length = float(length_px or max(localizations.attrs["field_of_view"]))
-    for axis in config.axes:
-        if axis not in localizations:
-            raise InputError(
-                f"localizations: no '{axis}', along which graph.axes measures distance. "
-                f"They have: {', '.join(map(str, localizations.data_vars))}."
-            )
     axes: list[str] = list(config.axes)
-    position = np.stack([localizations[axis].to_numpy() for axis in axes], axis=1) / length
     frame = localizations["frame"].to_numpy().astype(np.int64)
     row_size = localizations["row_size"].to_numpy()
     video = schema.row_of(row_size)
-    node_columns = {axis: position[:, k] for k, axis in enumerate(axes)}
-    node_columns |= {
+    flat = np.zeros(len(frame))
+    columns = {
+        axis: localizations[axis].to_numpy() if axis in localizations else flat for axis in axes
+    }
+    columns |= {
         str(name): column.to_numpy()
         for name, column in localizations.data_vars.items()
         if column.dims == ("localization",) and name not in (*AXES, *NOT_FEATURES)
     }
-    _refuse_bad_rows(node_columns, frame, video)
+    _refuse_bad_rows(columns, frame, video)
+    position = _still(localizations, axes)
+    if config.unit == "spacing":
+        length = registration.spacings(position, frame, schema.offsets(row_size))
+        for name in set(columns) - {*AXES, *DIMENSIONLESS}:
+            columns[name] = _over_median(columns[name], row_size)
+    else:
+        longer = float(length_px or max(localizations.attrs["field_of_view"]))
+        length = np.full(len(row_size), longer)
+    position = position / length[video][:, None]
+    columns |= {axis: position[:, k] for k, axis in enumerate(axes)}
 
     ends = [
         _edges(position[rows], frame[rows], video[rows], config) + rows.start
@@ -72,6 +86,8 @@ def build(localizations: xr.Dataset, config: Graph, length_px: float | None = No
 
     edge_columns = {"distance": distance, "lag": lag.astype(np.float32)}
     edge_columns |= {f"displacement_{a}": displacement[:, k] for k, a in enumerate(axes)}
+    if "pair_pixels" in localizations:
+        edge_columns |= _overlaps(localizations, edge_index)
     start = schema.offsets(row_size)
     n_edge = np.bincount(video[sender], minlength=len(row_size)).astype(np.int64)
     graphs = xr.Dataset(
@@ -79,7 +95,8 @@ def build(localizations: xr.Dataset, config: Graph, length_px: float | None = No
             "n_node": ("graph", row_size.astype(np.int64)),
             "n_edge": ("graph", n_edge),
             "n_frames": ("graph", localizations["n_frames"].to_numpy().astype(np.int64)),
-            "node_features": (("node", "node_feature"), _columns(node_columns, len(frame))),
+            "length_px": ("graph", length),
+            "node_features": (("node", "node_feature"), _columns(columns, len(frame))),
             "edge_features": (("edge", "edge_feature"), _columns(edge_columns, len(lag))),
             "edge_index": (
                 ("end", "edge"),
@@ -91,11 +108,11 @@ def build(localizations: xr.Dataset, config: Graph, length_px: float | None = No
         },
         attrs={
             "field_of_view": [float(side) for side in localizations.attrs["field_of_view"]],
-            "length_px": length,
             "radius": config.radius,
             "max_lag": config.max_lag,
+            "unit": config.unit,
             "axes": axes,
-            "node_feature": list(node_columns),
+            "node_feature": list(columns),
             "edge_feature": list(edge_columns),
         },
     )
@@ -103,34 +120,131 @@ def build(localizations: xr.Dataset, config: Graph, length_px: float | None = No
         scaling = physics.displacement_scaling(localizations["diffusivity"].to_numpy())
         graphs["displacement_scaling"] = ("node", scaling.astype(np.float32))
     if "particle" in localizations:
+        links, _ = lineage.true_links(localizations)
+        origin = np.full(len(frame), -1)
+        origin[links[1]] = links[0]
         particle = localizations["particle"].to_numpy()
-        graphs["linked"] = ("edge", next_detection(edge_index, particle, video, frame))
+        linked = origin[receiver] == sender
+        same = (particle[sender] == particle[receiver]) & (particle[sender] >= 0)
+        graphs["linked"] = ("edge", linked)
+        graphs["skips"] = ("edge", same & ~linked)
+        within = np.where(origin >= 0, origin - start[video], -1)
+        graphs["origin"] = ("node", within.astype(np.int32))
     return graphs
 
 
-def next_detection(
-    edge_index: np.ndarray, particle: np.ndarray, video: np.ndarray, frame: np.ndarray
-) -> np.ndarray:
-    """True where an edge joins a detection to the next one of the same particle.
-
-    An edge that skips a detection of the particle is not a link; one that bridges a missed
-    detection is. A false positive (particle -1) has no links.
+def settings(given: Mapping[str, Any], measured: str | Path | Sequence[str]) -> Graph:
+    """The settings of a graph as given, or as `reach` measured and wrote them.
 
     Args:
-        edge_index: [2, edges] rows of sender and receiver.
-        particle: [nodes] true identity within the video.
-        video: [nodes].
-        frame: [nodes].
-
-    Returns:
-        [edges] bool.
+        given: one section of config.yaml.
+        measured: path of the settings measured on the training set; empty where none were.
     """
-    order = np.lexsort((frame, particle, video))
-    same = (np.diff(particle[order]) == 0) & (np.diff(video[order]) == 0)
-    same &= particle[order][1:] >= 0
-    follower = np.full(len(particle), -1)
-    follower[order[:-1][same]] = order[1:][same]
-    return follower[edge_index[0]] == edge_index[1]
+    if not measured:
+        return Graph(**given)
+    return Graph(**json.loads(Path(str(measured)).read_text()))
+
+
+def build_as(trained_on: Mapping[str, Any], localizations: xr.Dataset) -> xr.Dataset:
+    """Graphs such as a network was trained on: `build` with its reach and unit of length.
+
+    Args:
+        trained_on: what the network's checkpoint says of its training set.
+        localizations: LOCALIZATIONS.
+
+    Raises:
+        InputError: as `build`.
+    """
+    names = ("radius", "max_lag", "axes", "unit")
+    config = Graph(**{name: trained_on[name] for name in names})
+    return build(localizations, config, trained_on["length_px"])
+
+
+def reach(localizations: xr.Dataset, config: Graph) -> Graph:
+    """The graph settings with the smallest reach that holds `keep` of the true links.
+
+    The lag is the smallest for which no more than half of what may be lost is lost; the radius,
+    the smallest for which the rest suffices. Both stay within the limits of `config`.
+
+    Args:
+        localizations: LOCALIZATIONS with `particle`: the training set.
+        config: with `keep`.
+
+    Raises:
+        InputError: if the truth is not known, or there is not one link.
+    """
+    if "particle" not in localizations:
+        raise InputError(
+            "graph.keep: the reach is measured from true links, but the lineage of the training "
+            "set is not known. Name it (lineage: man_track.txt), or leave graph.keep out."
+        )
+    sender, receiver = lineage.true_links(localizations)[0]
+    if len(sender) == 0:
+        raise InputError("graph.keep: the training set has no link to measure the reach from.")
+    frame = localizations["frame"].to_numpy().astype(np.int64)
+    row_size = localizations["row_size"].to_numpy()
+    position = _still(localizations, list(config.axes))
+    if config.unit == "spacing":
+        length = registration.spacings(position, frame, schema.offsets(row_size))
+        length = length[schema.row_of(row_size)]
+    else:
+        length = np.full(len(frame), float(max(localizations.attrs["field_of_view"])))
+    distance = np.linalg.norm(position[receiver] - position[sender], axis=1) / length[sender]
+    lag = frame[receiver] - frame[sender]
+    may_lose = (1 - (config.keep or 1)) * len(lag)
+    lags = np.sort(lag)[::-1]
+    longest = int(min(config.max_lag, lags[int(may_lose / 2)]))
+    inside = distance[lag <= longest]
+    left = may_lose - np.sum(lag > longest)
+    farthest = np.sort(inside)[::-1][max(0, int(left))] if len(inside) else config.radius
+    # a little farther than the farthest seen: the next recording's is not the same
+    radius = min(config.radius, REACH_MARGIN * float(farthest))
+    return config.model_copy(update={"max_lag": longest, "radius": radius})
+
+
+REACH_MARGIN = 1.1
+
+
+def _still(localizations: xr.Dataset, axes: list[str]) -> np.ndarray:
+    """[localizations, axes] px: positions as they would be had the stage not moved.
+
+    Without z all lie at z = 0, so that one network serves recordings in the plane and in space.
+    """
+    position = np.zeros((localizations.sizes["localization"], len(axes)))
+    for k, axis in enumerate(axes):
+        if axis in localizations:
+            position[:, k] = localizations[axis].to_numpy()
+        if f"drift_{axis}" in localizations:
+            position[:, k] -= localizations[f"drift_{axis}"].to_numpy()
+    return position
+
+
+def _over_median(column: np.ndarray, row_size: np.ndarray) -> np.ndarray:
+    """A descriptor in units of its median over the video."""
+    parts = np.split(column.astype(float), schema.offsets(row_size)[1:-1])
+    return np.concatenate(
+        [part / (np.median(np.abs(part)) or 1.0) if len(part) else part for part in parts]
+    )
+
+
+def _overlaps(localizations: xr.Dataset, edge_index: np.ndarray) -> dict[str, np.ndarray]:
+    """Share of the sender's and of the receiver's mask that lies in the other, for each edge."""
+    start = schema.offsets(localizations["row_size"].to_numpy())
+    first = np.repeat(start[:-1], localizations["n_pair"].to_numpy())
+    total = np.int64(start[-1])
+    key = (localizations["pair_receiver"].to_numpy() + first) * total
+    key += localizations["pair_sender"].to_numpy() + first
+    wanted = edge_index[1] * total + edge_index[0]
+    shared = np.zeros(len(wanted))
+    if len(key):
+        place = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
+        found = key[place] == wanted
+        shared[found] = localizations["pair_pixels"].to_numpy()[place[found]]
+    area = localizations["area"].to_numpy()
+    return {
+        "overlap_sender": (shared / area[edge_index[0]]).astype(np.float32),
+        "overlap_receiver": (shared / area[edge_index[1]]).astype(np.float32),
+    }
 
 
 def _batches(row_size: np.ndarray) -> Iterator[slice]:

@@ -11,10 +11,26 @@ from functools import cache
 from pathlib import Path
 
 SHELVES: dict[str, tuple[str, ...]] = {
-    "words": ("layers", "errors", "job", "physics", "schema", "config", "store"),
-    "data": ("simulate", "optics", "localize", "recordings", "graphs"),
+    "words": (
+        "layers",
+        "errors",
+        "job",
+        "physics",
+        "schema",
+        "lineage",
+        "config",
+        "store",
+        "fetch",
+    ),
+    "data": (
+        *("simulate", "optics", "localize", "stacks", "detections", "recordings"),
+        *("registration", "cells", "graphs"),
+    ),
     "learning": ("dataset", "network", "train", "predict"),
-    "read-out": ("export", "floors", "maps", "metrics", "plots"),
+    "read-out": (
+        *("export", "floors", "linking", "lineages", "aogm", "linkers", "maps", "metrics"),
+        *("movies", "plots", "plots_cells"),
+    ),
 }
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
@@ -27,11 +43,17 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 OWNERS: dict[str, tuple[str, ...]] = {
     "andi_datasets": ("simulate",),
     "deeptrack": ("optics",),
-    "trackpy": ("localize",),
-    "zarr": ("store",),
+    "trackpy": ("localize", "linkers"),
+    "laptrack": ("linkers",),
+    "skimage": ("cells",),
+    "geff": ("detections", "lineages"),
+    "geff_spec": ("lineages",),
+    "PIL": ("movies",),
+    "ctc_metrics": ("aogm",),
+    "zarr": ("store", "stacks"),
     "torch": SHELVES["learning"],
     "torch_geometric": ("network",),
-    "matplotlib": ("plots",),
+    "matplotlib": ("plots", "plots_cells"),
 }
 """The only modules that may import a foreign package."""
 

@@ -39,6 +39,13 @@ QUANTITIES: dict[str, Quantity] = {
     "recall": Quantity("1", "high"),
     "precision": Quantity("1", "high"),
     "localization_error": Quantity("px", "low"),
+    "candidate_f1": Quantity("1", "high"),
+    "candidate_f1_same_track": Quantity("1", "high"),
+    "graph_recall": Quantity("1", "high"),
+    "lnk": Quantity("1", "high"),
+    "division_f1": Quantity("1", "high"),
+    "tra": Quantity("1", "high"),
+    "det": Quantity("1", "high"),
 }
 
 COLUMNS = (
@@ -54,6 +61,9 @@ COLUMNS = (
     "n",
 )
 """`seed` is missing where no training took part; `n` counts localizations, links or cells."""
+
+NOT_CLASSICAL = ("network", "localization", "given_links", "constant")
+"""Methods that have a column of their own in the wide table; all others link first."""
 
 CASE = ["experiment", "tier", "quantity", "unit", "read_out", "duration"]
 """What one row of the wide table is about."""
@@ -86,6 +96,37 @@ def of_run(
     if maps is not None:
         rows += map_scores(maps)
     rows += [_row(name, "localization", value) for name, value in (quality or {}).items()]
+    return _table(rows, experiment, tier, seed)
+
+
+def of_linking(
+    experiment: str,
+    tier: str,
+    seed: int,
+    scores: Mapping[str, Sequence[tuple[str, float, int]]],
+) -> pd.DataFrame:
+    """All scores of one training to link, and of other linkers on the same localizations.
+
+    Args:
+        experiment: its name.
+        tier: of the localizations.
+        seed: of the training.
+        scores: for each method, "network" among them, quantity, value and n (`aogm.scores`).
+
+    Returns:
+        Columns `COLUMNS`.
+    """
+    rows = [
+        _row(quantity, method, value, n)
+        for method, of_method in scores.items()
+        for quantity, value, n in of_method
+    ]
+    return _table(rows, experiment, tier, seed)
+
+
+def _table(
+    rows: Sequence[Mapping[str, object]], experiment: str, tier: str, seed: int
+) -> pd.DataFrame:
     table = pd.DataFrame(rows).assign(experiment=experiment, tier=tier)
     table["seed"] = pd.array([seed if m == "network" else None for m in table["method"]], "Int64")
     return _typed(table)
@@ -245,7 +286,7 @@ def collect(scores: Sequence[pd.DataFrame], published: Sequence[Published] = ())
         paper = of_paper.get((row["experiment"], row["tier"], row["quantity"]))
         value = group.groupby("method")["value"].mean()
         network = group.loc[group["method"] == "network", "value"]
-        linked = value[value.index.str.startswith("lap")].dropna()
+        linked = value[~value.index.isin(NOT_CLASSICAL)].dropna()
         best = None
         if len(linked):
             low = QUANTITIES[row["quantity"]].better == "low"

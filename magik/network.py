@@ -321,18 +321,35 @@ class Links(NamedTuple):
         """Geometric mean of the two probabilities of an edge."""
         return (0.5 * (self.into + self.out_of)).exp()
 
+    def parent_choice(
+        self, linked: Bool[Tensor, " edges"], edge_index: Int[Tensor, "2 edges"]
+    ) -> Float[Tensor, ""]:
+        """Cross-entropy of each node's true sender, or of none: a node has one at most.
+
+        Unlike `loss` it leaves the other end open, where a cell may divide.
+        """
+        return -self._chosen(self.into, self.into_none, linked, edge_index[1])
+
+    @staticmethod
+    def _chosen(
+        chosen: Float[Tensor, " edges"],
+        none: Float[Tensor, " nodes"],
+        linked: Bool[Tensor, " edges"],
+        end: Int[Tensor, " edges"],
+    ) -> Float[Tensor, ""]:
+        """Log-probability of the true choices at one end, per node."""
+        free = torch.ones(len(none), dtype=torch.bool, device=none.device)
+        free[end[linked]] = False
+        return (chosen[linked].sum() + none[free].sum()) / max(1, len(none))
+
     def loss(
         self, linked: Bool[Tensor, " edges"], edge_index: Int[Tensor, "2 edges"]
     ) -> Float[Tensor, ""]:
         """Cross-entropy of the true choice, per node, at both ends."""
         sender, receiver = edge_index
-        nodes = len(self.into_none)
-        total = -(self.into[linked].sum() + self.out_of[linked].sum())
-        for none, end in ((self.into_none, receiver), (self.out_of_none, sender)):
-            free = torch.ones(nodes, dtype=torch.bool, device=none.device)
-            free[end[linked]] = False
-            total = total - none[free].sum()
-        return total / (2 * max(1, nodes))
+        into = self._chosen(self.into, self.into_none, linked, receiver)
+        out_of = self._chosen(self.out_of, self.out_of_none, linked, sender)
+        return -0.5 * (into + out_of)
 
 
 class SoftTracks(nn.Module):

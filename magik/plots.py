@@ -5,7 +5,7 @@ source data of the figure. Nothing here reads a file or computes a score. The sa
 same bytes: no dates, no state outside the figure.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import matplotlib as mpl
@@ -56,11 +56,13 @@ SCALING = "√(2D) (px/√frame)"
 PX2_FRAME = "D (px²/frame)"
 UM2_S = "D (µm²/s)"
 
+HALO = {width: (withStroke(linewidth=width, foreground="0.1"),) for width in (1.2, 2.8)}
+"""Dark around white text and lines on an image, by its width in points."""
+
 _NODES = "viridis"
 _MAPS = "plasma"
 _UNKNOWN = "0.75"  # grey, for what has no value
 _MM = 1 / 25.4  # inches
-_OUTLINE = {width: (withStroke(linewidth=width, foreground="0.1"),) for width in (1.2, 2.8)}
 
 
 # panels --------------------------------------------------------------------------------------
@@ -79,9 +81,10 @@ def frame(axes: Axes, image: np.ndarray, px_um: float | None = None) -> pd.DataF
     """
     low, high = np.percentile(image, [0.1, 99.9])
     height, width = image.shape
-    axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1), extent=(0, width, height, 0))
+    axes.imshow(image, cmap="gray", vmin=low, vmax=high if high > low else low + 1,
+                extent=(0, width, height, 0))  # fmt: skip
     axes.set_axis_off()
-    _scale_bar(axes, width, px_um)
+    scale_bar(axes, width, px_um)
     return _grid_rows("image (counts)", image, 1)
 
 
@@ -106,13 +109,13 @@ def graph(
     """
     frames, height, width = extent
     x, y, t = (nodes[name].to_numpy(dtype=float) for name in ("x", "y", "frame"))
-    places = _oblique(t / max(frames - 1, 1), y / height, x / width)
+    places = oblique(t / max(frames - 1, 1), y / height, x / width)
     axes.add_collection(
         LineCollection(
             list(places[edges.T]), colors="0.35", linewidths=0.2, alpha=0.15, rasterized=True
         )
     )
-    _box(axes, extent)
+    box(axes, extent)
     order = np.argsort(-x, kind="stable")  # the near ones last
     right, up = places[order].T
     axes.scatter(
@@ -130,7 +133,7 @@ def graph(
     ends = {"x": x[sender], "y": y[sender], "frame": t[sender]}
     ends |= {"x_end": x[receiver], "y_end": y[receiver], "frame_end": t[receiver]}
     node_rows = nodes[["x", "y", "frame", "value"]].assign(series="node √(2D) (px/√frame)")
-    return _source(pd.DataFrame(ends).assign(series="edge"), node_rows)
+    return source_data(pd.DataFrame(ends).assign(series="edge"), node_rows)
 
 
 def density(
@@ -165,7 +168,7 @@ def density(
     i, j = np.nonzero(counts)
     filled = {"x": centre[i], "y": centre[j], "value": counts[i, j]}
     line = {"x": [0, top], "y": [0, top]}
-    return _source(
+    return source_data(
         pd.DataFrame(filled).assign(series="bin: true D, predicted D (localizations)"),
         pd.DataFrame(line).assign(series="identity"),
     )
@@ -202,7 +205,7 @@ def diffusion_map(
         interpolation="nearest",
     )
     axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
-    _scale_bar(axes, width, px_um)
+    scale_bar(axes, width, px_um)
     return _grid_rows(f"map of D ({'px²/frame' if px_um is None else 'µm²/s'})", grid, cell)
 
 
@@ -234,13 +237,13 @@ def overlay(
         axes.scatter(x, y, c=paint, s=2, linewidths=0, rasterized=True)
         axes.set_facecolor("0.1")
         axes.set(xticks=[], yticks=[], aspect="equal")
-        _scale_bar(axes, width, px_um)
+        scale_bar(axes, width, px_um)
     else:
         frame(axes, image, px_um)
         axes.scatter(x, y, edgecolors=list(paint), s=16, facecolors="none", linewidths=0.9)
     axes.set(xlim=(0, width), ylim=(height, 0))
     points = {"x": x, "y": y, "frame": table["frame"].to_numpy(), "value": value}
-    return _source(pd.DataFrame(points).assign(series="localization D (µm²/s)"))
+    return source_data(pd.DataFrame(points).assign(series="localization D (µm²/s)"))
 
 
 def distribution(
@@ -267,7 +270,7 @@ def distribution(
     _tick_logarithm(axes.xaxis, limits)
     axes.spines[["top", "right"]].set_visible(False)
     filled = {"x": np.sqrt(sides[1:] * sides[:-1]), "value": counts}
-    return _source(
+    return source_data(
         pd.DataFrame(filled).assign(series="bin: D in µm²/s (localizations)"),
         pd.DataFrame({"x": [median], "series": ["median: D in µm²/s"]}),
     )
@@ -276,25 +279,26 @@ def distribution(
 # figures -------------------------------------------------------------------------------------
 
 
-def draw(figure: Figure, data: Mapping[str, Mapping[str, Any]]) -> tuple[Canvas, pd.DataFrame]:
+def draw(
+    figure: Figure, data: Mapping[str, Mapping[str, Any]], drawers: Mapping[str, "Drawer"]
+) -> tuple[Canvas, pd.DataFrame]:
     """A figure of the paper, four panels a row; every panel but `density` shows the first video.
 
     Args:
         figure: its panels by letter.
-        data: for each letter what its kind of panel draws:
-            frame: `movie`; truth_graph, predicted_graph: `graphs`, `predictions`;
-            density: `predictions`, `scores`; true_map, map: `maps`.
+        data: for each letter what its kind of panel draws.
+        drawers: by kind of panel, as `PANELS`.
 
     Returns:
         The drawing and its source data, for `save`.
     """
     with mpl.rc_context(STYLE):
-        canvas, cells = _cells(figure.title, list(figure.panels), 4)
-        sources = [
-            _DRAWERS[panel.panel](cells[letter], panel, data[letter]).assign(panel=letter)
+        canvas, places = lay_out(figure.title, list(figure.panels), 4)
+        sources = {
+            letter: drawers[panel.panel](places[letter], panel, data[letter])
             for letter, panel in figure.panels.items()
-        ]
-    return canvas, _bind(sources)
+        }
+    return canvas, bind(sources)
 
 
 def draw_sample(
@@ -327,17 +331,17 @@ def draw_sample(
         fullest = int(table["frame"].mode()[0])
         shown, image = table[table["frame"] == fullest], movie["counts"][fullest].to_numpy()
     with mpl.rc_context(STYLE):
-        canvas, cells = _cells(
+        canvas, places = lay_out(
             name, ["a", "b", "c"], 3, aspect=float(np.clip(height / width, 0.5, 1))
         )
-        axes = cells["a"].image("localizations")
+        axes = places["a"].image("localizations")
         a = overlay(axes, shown, (height, width), limits, px_um, image)
-        axes = cells["b"].image("diffusion map")
+        axes = places["b"].image("diffusion map")
         b = diffusion_map(axes, grid, (height, width), limits, px_um)
         for letter in "ab":
-            cells[letter].bar(LogNorm(*limits), _MAPS, UM2_S)
-        c = distribution(cells["c"].plot(), diffusivity, _limits(diffusivity, 0.002))
-    return canvas, _bind([a.assign(panel="a"), b.assign(panel="b"), c.assign(panel="c")])
+            places[letter].bar(LogNorm(*limits), _MAPS, UM2_S)
+        c = distribution(places["c"].plot(), diffusivity, _limits(diffusivity, 0.002))
+    return canvas, bind({"a": a, "b": b, "c": c})
 
 
 def save(canvas: Canvas, source: pd.DataFrame, pdf: str, png: str, csv: str) -> None:
@@ -351,7 +355,7 @@ def save(canvas: Canvas, source: pd.DataFrame, pdf: str, png: str, csv: str) -> 
         source.to_csv(aside, index=False, float_format="%.6g", lineterminator="\n")
 
 
-class _Cell:
+class Place:
     """The place of one panel: a main axes below its title, and a colour bar below that.
 
     Args:
@@ -403,10 +407,17 @@ _HEAD = 4.5  # mm for letter and title
 _FOOT = 11.0  # mm for a colour bar and its labels
 
 
-def _cells(
-    title: str, letters: list[str], columns: int, aspect: float = 1.0
-) -> tuple[Canvas, dict[str, _Cell]]:
-    """An empty figure, and a cell for each letter, row by row; aspect = height over width."""
+def lay_out(
+    title: str, letters: Sequence[str], columns: int, aspect: float = 1.0
+) -> tuple[Canvas, dict[str, Place]]:
+    """An empty figure, and a place for each panel, row by row.
+
+    Args:
+        title: of the figure.
+        letters: of the panels.
+        columns: panels a row.
+        aspect: height over width of the main axes.
+    """
     width = WIDTH_MM / columns
     size = (width - 5, (width - 5) * aspect)
     height = _HEAD + size[1] + _FOOT
@@ -414,21 +425,22 @@ def _cells(
     whole = rows * height + _TITLE
     canvas = Canvas((WIDTH_MM * _MM, whole * _MM))
     canvas.text(0.005, 1 - 1 / whole, title, fontsize=8, fontweight="bold", va="top")
-    places = [divmod(index, columns) for index in range(len(letters))]
+    grid = [divmod(index, columns) for index in range(len(letters))]
     return canvas, {
-        letter: _Cell(canvas, column * width + 1, whole - _TITLE - row * height, size, letter)
-        for letter, (row, column) in zip(letters, places, strict=True)
+        letter: Place(canvas, column * width + 1, whole - _TITLE - row * height, size, letter)
+        for letter, (row, column) in zip(letters, grid, strict=True)
     }
 
 
 # panels of a declared figure -----------------------------------------------------------------
 
 
-def _draw_frame(cell: _Cell, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
-    return frame(cell.image("rendered frame"), data["movie"]["counts"][0].to_numpy())
+def _draw_frame(place: Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
+    axes = place.image(panel.title or "rendered frame")
+    return frame(axes, data["movie"]["counts"][0].to_numpy(), panel.pixel_size_um)
 
 
-def _draw_graph(cell: _Cell, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
+def _draw_graph(place: Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
     graphs, predictions = data["graphs"], data["predictions"]
     true = panel.panel == "truth_graph"
     first = slice(0, int(graphs["n_node"][0]))
@@ -440,28 +452,28 @@ def _draw_graph(cell: _Cell, panel: Panel, data: Mapping[str, Any]) -> pd.DataFr
     limits = (0.0, float(np.nanmax(truth, initial=0)) or 1.0)
     height, width = graphs.attrs["field_of_view"]
     rows = graph(
-        cell.image("true graph" if true else "predicted graph"),
+        place.image(panel.title or ("true graph" if true else "predicted graph")),
         nodes.assign(value=truth) if true else nodes,
         edges,
         (int(graphs["n_frames"][0]), height, width),
         limits,
     )
-    cell.bar(Normalize(*limits), _NODES, SCALING)
+    place.bar(Normalize(*limits), _NODES, SCALING)
     return rows
 
 
-def _draw_density(cell: _Cell, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
+def _draw_density(place: Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
     truth = data["predictions"]["target"].to_numpy()
     known = np.isfinite(truth)
     predicted = data["predictions"]["prediction"].to_numpy()[known]
-    axes = cell.plot()
+    axes = place.plot()
     rows = density(
         axes,
         physics.diffusivity(truth[known]),
         physics.diffusivity(predicted),
-        _error_note(data["scores"]),
+        panel.title or _error_note(data["scores"]),
     )
-    cell.bar(cast(Normalize, axes.collections[0].norm), _NODES, "localizations")
+    place.bar(cast(Normalize, axes.collections[0].norm), _NODES, "localizations")
     return rows
 
 
@@ -477,7 +489,7 @@ def _error_note(scores: pd.DataFrame) -> str:
     return f"MAE {', '.join(errors)}" if errors else ""
 
 
-def _draw_map(cell: _Cell, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
+def _draw_map(place: Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
     maps = data["maps"]
     truth = maps["landscape"][0].to_numpy()
     limits = (float(truth.min()), float(truth.max()))
@@ -490,12 +502,16 @@ def _draw_map(cell: _Cell, panel: Panel, data: Mapping[str, Any]) -> pd.DataFram
         read_out = panel.read_out or "nearest"
         title, grid = f"map from {duration:,} frames", _map(maps, read_out, int(duration or 0))
         title += "" if read_out == "nearest" else f", {read_out}"
-    rows = diffusion_map(cell.image(title), grid, tuple(maps.attrs["field_of_view"]), limits)
-    cell.bar(LogNorm(*limits), _MAPS, PX2_FRAME)
+    axes = place.image(panel.title or title)
+    rows = diffusion_map(axes, grid, tuple(maps.attrs["field_of_view"]), limits)
+    place.bar(LogNorm(*limits), _MAPS, PX2_FRAME)
     return rows
 
 
-_DRAWERS = {
+Drawer = Callable[[Place, Panel, Mapping[str, Any]], pd.DataFrame]
+"""Draws a kind of panel: its place, its settings and what it shows -> source data."""
+
+PANELS: dict[str, Drawer] = {
     "frame": _draw_frame,
     "truth_graph": _draw_graph,
     "predicted_graph": _draw_graph,
@@ -503,6 +519,8 @@ _DRAWERS = {
     "true_map": _draw_map,
     "map": _draw_map,
 }
+"""What each kind is drawn from: frame: `movie`; truth_graph, predicted_graph: `graphs`,
+`predictions`; density: `predictions`, `scores`; true_map, map: `maps`."""
 
 
 # what panels share ---------------------------------------------------------------------------
@@ -527,23 +545,30 @@ def _grid_rows(series: str, grid: np.ndarray, cell: float) -> pd.DataFrame:
     """One row per cell of a grid, at its centre."""
     i, j = np.indices(grid.shape).reshape(2, -1)
     rows = {"x": (j + 0.5) * cell, "y": (i + 0.5) * cell, "value": grid.ravel()}
-    return _source(pd.DataFrame(rows).assign(series=series))
+    return source_data(pd.DataFrame(rows).assign(series=series))
 
 
-def _source(*parts: pd.DataFrame) -> pd.DataFrame:
+def source_data(*parts: pd.DataFrame) -> pd.DataFrame:
     """Source data: the parts beneath one another, in the columns that all panels share."""
-    filled = [
-        part.reindex(columns=COLUMNS).astype({"series": object}) for part in parts if len(part)
-    ]
-    return pd.concat([part.astype(dict.fromkeys(COLUMNS[1:], float)) for part in filled])
+    nothing = pd.DataFrame(columns=list(COLUMNS))
+    types = dict.fromkeys(COLUMNS, float) | {"series": object}
+    return pd.concat([part.reindex(columns=COLUMNS).astype(types) for part in (nothing, *parts)])
 
 
-def _bind(sources: list[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat(sources, ignore_index=True)[["panel", *COLUMNS]]
+def bind(sources: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Source data of a figure, from those of its panels by letter."""
+    parts = [source.assign(panel=letter) for letter, source in sources.items()]
+    return pd.concat(parts, ignore_index=True)[["panel", *COLUMNS]]
 
 
-def _scale_bar(axes: Axes, width: float, px_um: float | None) -> None:
-    """A white bar of a round length, at most about a third of the width."""
+def scale_bar(axes: Axes, width: float, px_um: float | None) -> None:
+    """A white bar of a round length, at most about a third of the width.
+
+    Args:
+        axes: of an image, to draw into.
+        width: of the image, px.
+        px_um: µm per px; without it the bar is in px.
+    """
     unit = px_um or 1.0
     reach = 0.36 * width * unit
     power = 10.0 ** np.floor(np.log10(reach))
@@ -551,10 +576,10 @@ def _scale_bar(axes: Axes, width: float, px_um: float | None) -> None:
     right, bottom = 0.95, 0.06
     left = right - length / unit / width
     axes.plot([left, right], [bottom] * 2, transform=axes.transAxes, color="w", linewidth=2,
-              solid_capstyle="butt", path_effects=_OUTLINE[2.8])  # fmt: skip
+              solid_capstyle="butt", path_effects=HALO[2.8])  # fmt: skip
     label = f"{length:g} {'px' if px_um is None else 'µm'}"
     axes.text((left + right) / 2, bottom + 0.025, label, transform=axes.transAxes, color="w",
-              ha="center", va="bottom", path_effects=_OUTLINE[1.2])  # fmt: skip
+              ha="center", va="bottom", path_effects=HALO[1.2])  # fmt: skip
 
 
 def _colour_bar(axes: Axes, shades: Normalize, colours: str, label: str) -> None:
@@ -584,21 +609,26 @@ _DEPTH = (0.42, -0.34)  # where the x axis of a graph points on the page
 _LONG = 1.05  # length of its time axis; its height is 1
 
 
-def _oblique(t: Any, y: Any, x: Any) -> np.ndarray:
-    """Time to the right, y down, x into the depth: places on the page [..., 2]."""
+def oblique(t: Any, y: Any, x: Any) -> np.ndarray:
+    """Time to the right, y down, x into the depth, from 0 to 1: places on the page [..., 2]."""
     return np.stack([_LONG * t + _DEPTH[0] * x, -y - _DEPTH[1] * x], axis=-1)
 
 
-def _box(axes: Axes, extent: tuple[float, float, float]) -> None:
-    """The frame of a graph: the edges of the box, and what its three axes mean."""
+def box(axes: Axes, extent: tuple[float, float, float]) -> None:
+    """The frame of a graph: the edges of the box, and what its three axes mean.
+
+    Args:
+        axes: to draw into.
+        extent: length in frames, height and width in px.
+    """
     corners = [(t, y, x) for t in (0, 1) for y in (0, 1) for x in (0, 1)]
     for one in corners:
         for two in corners:
             if one < two and sum(a != b for a, b in zip(one, two, strict=True)) == 1:
-                line = np.array([_oblique(*one), _oblique(*two)]).T
+                line = np.array([oblique(*one), oblique(*two)]).T
                 axes.plot(*line, color="0.55", linewidth=0.4, zorder=0)
     frames, height, width = extent
-    (t0, y0), (t1, _), (_, y1) = (_oblique(*at) for at in ((0, 1, 0), (1, 1, 0), (0, 0, 0)))
+    (t0, y0), (t1, _), (_, y1) = (oblique(*at) for at in ((0, 1, 0), (1, 1, 0), (0, 0, 0)))
     for place, text, side in (
         ((t0, y0 - 0.04), "0", "left"),
         (((t0 + t1) / 2, y0 - 0.04), "time (frames)", "center"),
@@ -607,10 +637,10 @@ def _box(axes: Axes, extent: tuple[float, float, float]) -> None:
         axes.text(*place, text, ha=side, va="top", fontsize=6)
     axes.text(t0 - 0.03, (y0 + y1) / 2, f"y ({height:g} px)", rotation=90, ha="right",
               va="center", fontsize=6)  # fmt: skip
-    (near, low), (far, high) = _oblique(1, 1, 0), _oblique(1, 1, 1)
+    (near, low), (far, high) = oblique(1, 1, 0), oblique(1, 1, 1)
     slope = float(np.degrees(np.arctan2(high - low, far - near)))
-    axes.text((near + far) / 2 + 0.04, (low + high) / 2 - 0.02, f"x ({width:g} px)", fontsize=6,
-              va="top", rotation=slope, rotation_mode="anchor")  # fmt: skip
+    axes.text((near + far) / 2 + 0.02, (low + high) / 2 - 0.03, f"x ({width:g} px)", fontsize=6,
+              ha="center", va="top", rotation=slope, rotation_mode="anchor")  # fmt: skip
     axes.set(xlim=(-0.12, _LONG + _DEPTH[0] + 0.06), ylim=(-1.16, -_DEPTH[1] + 0.02))
     axes.set_aspect("equal")
     axes.set_axis_off()

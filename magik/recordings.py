@@ -4,23 +4,17 @@ Everything is checked here, at the border, so that no later stage meets a damage
 position that is not a number. `magik.export` turns results back to µm and s.
 """
 
-import difflib
-import logging
-import math
 import re
-import struct
-import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import tifffile
 import xarray as xr
 
-from magik import schema
+from magik import detections, schema
 from magik.errors import InputError
+from magik.stacks import read_tiff
 
 HEADERS: dict[str, tuple[str, ...]] = {
     "frame": ("frame",),
@@ -33,8 +27,6 @@ HEADERS: dict[str, tuple[str, ...]] = {
 
 FROM_CENTRE = ("mass", "i0")
 """Columns that show trackpy and quot, for which 0 is the centre of the first pixel."""
-
-_LOWEST_PX = -1.0  # a fit may step a little over the edge of the camera; more is another origin
 
 
 # movies --------------------------------------------------------------------------------------
@@ -58,77 +50,7 @@ def read_movie(path: str | Path) -> xr.Dataset:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such movie; expected a TIFF or OME-TIFF file")
-    try:
-        with _complaints() as complaints, tifffile.TiffFile(path) as tiff:
-            counts, axes = _stack(tiff, path)
-    except InputError:
-        raise
-    except _DAMAGE as damage:
-        raise InputError(
-            f"{path}: cannot be read as TIFF ({_one_line(damage)}). {_RESAVE}"
-        ) from None
-    # tifffile fills pixels that are missing with nothing or zeros, and only logs it
-    grave = [complaint for complaint in complaints if not _spares_pixels(complaint)]
-    if grave:
-        raise InputError(f"{path}: truncated or damaged ({_one_line(grave[0])}). {_RESAVE}")
-    return _movie(_time_y_x(counts, axes, path), path)
-
-
-_DAMAGE = (
-    *(tifffile.TiffFileError, OSError, ValueError, LookupError, struct.error),
-    *(zlib.error, RuntimeError),  # of the codecs
-)
-_RESAVE = "Copy it again, or save it as an uncompressed TIFF stack (Fiji: File > Save As > Tiff)"
-
-
-@contextmanager
-def _complaints() -> Iterator[list[str]]:
-    """What tifffile logs instead of raising."""
-    messages: list[str] = []
-
-    class Listener(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            messages.append(record.getMessage())
-
-    logger, listener = logging.getLogger("tifffile"), Listener(logging.WARNING)
-    propagate, logger.propagate = logger.propagate, False
-    logger.addHandler(listener)
-    try:
-        yield messages
-    finally:
-        logger.removeHandler(listener)
-        logger.propagate = propagate
-
-
-_NOTES = frozenset({269, 271, 272, 282, 283, 285, 296, 305, 306, 315, 316})
-"""TIFF tags that only tell: names, makers, resolution, software, date. So do all from 32768 on."""
-
-
-def _spares_pixels(complaint: str) -> bool:
-    """Whether tifffile complains of notes beside the pixels, which are whole all the same.
-
-    Without its OME-XML a stack is read as one axis of images.
-    """
-    tag = re.search(r"TiffTag (\d+) @", complaint)
-    if tag:
-        return int(tag[1]) in _NOTES or int(tag[1]) >= 32768
-    notes = ("OME series raised", "imagej_metadata> raised", "MMStack file name is invalid")
-    return any(words in complaint for words in notes)
-
-
-def _stack(tiff: tifffile.TiffFile, path: Path) -> tuple[np.ndarray, str]:
-    """All images of the file, and the letters of their axes."""
-    series = tiff.series
-    if len(series) == 1:
-        return series[0].asarray(), series[0].axes
-    same = {(one.shape, one.dtype) for one in series}
-    if tiff.is_ome or len(same) > 1:
-        raise InputError(
-            f"{path}: {len(series)} image series of shapes "
-            f"{', '.join(sorted({str(one.shape) for one in series}))}; expected one movie. "
-            "Save each position as a file of its own"
-        )
-    return np.stack([one.asarray() for one in series]), "T" + series[0].axes
+    return _movie(_time_y_x(*read_tiff(path), path), path)
 
 
 def _time_y_x(counts: np.ndarray, axes: str, path: Path) -> np.ndarray:
@@ -209,89 +131,39 @@ def read_table(path: str | Path, columns: Mapping[str, str], pixel_size_um: floa
         InputError: naming file, column and row (the first row of data is row 1).
     """
     path = Path(path)
-    table = _read(path)
+    table = detections.read_file(path)
     chosen = _choose(table, columns, path)
-    if table.empty:
-        raise InputError(f"{path}: a table without rows; expected one row per localization")
-    numbers = {ours: _numbers(table[theirs], path) for ours, theirs in chosen.items()}
+    frame = detections.frame_numbers(table[chosen.pop("frame")], path)
+    data = {ours: detections.numbers(table[theirs], path) for ours, theirs in chosen.items()}
     for axis in {"x", "y", "z"} & set(chosen):
-        numbers[axis] = numbers[axis] * _px_per_unit(chosen[axis], path, pixel_size_um)
-    _check_frames(numbers["frame"], chosen["frame"], path)
+        data[axis] = data[axis] * _px_per_unit(chosen[axis], path, pixel_size_um)
     from_centre = any(str(name).lower() in FROM_CENTRE for name in table.columns)
     for axis in ("x", "y"):
         if from_centre and axis not in columns and chosen[axis].strip().lower() == axis:
-            numbers[axis] += 0.5
-        _check_origin(numbers[axis], chosen[axis], path)
+            data[axis] += 0.5
+        detections.check_origin(data[axis], table[chosen[axis]], path)
 
-    order = np.argsort(numbers["frame"], kind="stable")
-    frame = numbers.pop("frame")[order].astype(np.int64)
-    side = {axis: max(1, math.ceil(numbers[axis].max())) for axis in ("y", "x")}
-    return xr.Dataset(
-        {
-            "row_size": ("video", np.array([len(frame)])),
-            "n_frames": ("video", frame[-1:] - frame[0] + 1),
-            "frame": ("localization", frame - frame[0]),
-            **{name: ("localization", values[order]) for name, values in numbers.items()},
-        },
-        attrs={"field_of_view": [side["y"], side["x"]], "first_frame": int(frame[0])},
+    order = np.argsort(frame, kind="stable")
+    first, last = int(frame.min()), int(frame.max())
+    return detections.one_video(
+        frame[order] - first,
+        {name: values[order] for name, values in data.items()},
+        last + 1 - first,
+        first,
+        detections.reach(data),
     )
-
-
-def _read(path: Path) -> pd.DataFrame:
-    readers = {".csv": pd.read_csv, ".csv.gz": pd.read_csv, ".parquet": pd.read_parquet}
-    kind = next((suffix for suffix in readers if path.name.lower().endswith(suffix)), None)
-    if kind is None:
-        raise InputError(f"{path}: not a table we know; expected {', '.join(readers)}")
-    if not path.is_file():
-        raise InputError(f"{path}: no such table of localizations")
-    try:
-        return readers[kind](path)
-    except pd.errors.EmptyDataError:
-        raise InputError(f"{path}: an empty file; expected a header and rows") from None
-    except (ValueError, OSError, EOFError, zlib.error) as damage:
-        raise InputError(
-            f"{path}: cannot be read as {kind[1:]} ({_one_line(damage)}). "
-            "Copy it again, or export it again as comma-separated values"
-        ) from None
 
 
 def _choose(table: pd.DataFrame, columns: Mapping[str, str], path: Path) -> dict[str, str]:
     """Our name: name in this table, for every column that is wanted."""
-    present = [str(name) for name in table.columns]
-    listed = f"It has: {', '.join(present)}." + (
-        " Values must be separated by commas." if len(present) == 1 else ""
-    )
-    for ours, theirs in columns.items():
+    for ours in columns:
         if ours in schema.LOCALIZATIONS.variables and ours not in HEADERS:
             raise InputError(
                 f"{path}: columns: '{ours}' cannot be read from a table; "
                 f"expected {', '.join(HEADERS)} or a descriptor of your own"
             )
-        if theirs not in present:
-            near = difflib.get_close_matches(theirs, present, 1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
-            raise InputError(f"{path}: no column '{theirs}' (columns: {ours}). {listed}{hint}")
-    chosen = dict(columns)
-    for ours, names in HEADERS.items():
-        known = [name for name in present if _bare(name) in names]
-        if ours not in chosen and len(known) > 1:
-            raise InputError(
-                f"{path}: '{ours}' could be any of the columns {', '.join(known)}. "
-                f"Say which: columns: {{{ours}: {known[0]}}}"
-            )
-        if ours not in chosen and known:
-            chosen[ours] = known[0]
-    for ours in ("frame", "x", "y"):
-        if ours not in chosen:
-            near = difflib.get_close_matches(ours, [name.lower() for name in present], 1, 0.4)
-            like = next(
-                (name for name in present if near and name.lower() == near[0]), "<its name>"
-            )
-            raise InputError(
-                f"{path}: no column '{ours}'. {listed} "
-                f"Name it in the sample, e.g. columns: {{{ours}: {like}}}"
-            )
-    return chosen
+    bare = {str(name): _bare(str(name)) for name in table.columns}
+    return detections.choose(table, columns, HEADERS, bare, path)
 
 
 def _bare(header: str) -> str:
@@ -306,39 +178,3 @@ def _px_per_unit(header: str, path: Path, pixel_size_um: float) -> float:
     if unit not in per_um:
         raise InputError(f"{path}: column '{header}': unknown unit; expected px, nm or µm")
     return per_um[unit] / pixel_size_um
-
-
-def _numbers(column: pd.Series, path: Path) -> np.ndarray:
-    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    bad = ~np.isfinite(values)
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise InputError(
-            f"{path}: column '{column.name}', row {row + 1}: found "
-            f"{str(column.iloc[row])!r} ({bad.sum()} such rows); expected a finite number. "
-            "Remove these rows"
-        )
-    return values
-
-
-def _check_frames(frame: np.ndarray, header: str, path: Path) -> None:
-    bad = (frame < 0) | (frame != np.round(frame))
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise InputError(
-            f"{path}: column '{header}', row {row + 1}: frame {frame[row]:g}; "
-            "expected a whole number, 0 or more"
-        )
-
-
-def _check_origin(position: np.ndarray, header: str, path: Path) -> None:
-    if position.min() < _LOWEST_PX:
-        raise InputError(
-            f"{path}: column '{header}', row {np.argmin(position) + 1}: {position.min():g} px; "
-            "expected positions counted from the corner of the field of view, 0 or more. "
-            "Add an offset to the column"
-        )
-
-
-def _one_line(error: object) -> str:
-    return " ".join(str(error).split())[:160]

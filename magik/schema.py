@@ -9,8 +9,10 @@ j <= x < j + 1 and is centred at (x, y) = (j + ½, i + ½), as in ImageJ. (track
 count the centre of the first pixel as 0; `magik.localize` and `magik.recordings` add the ½.)
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import xarray as xr
@@ -69,12 +71,27 @@ LOCALIZATIONS = Layout(
         "y": Variable(("localization",), "px", "centroid, from the upper edge of the image"),
         "z": _optional(("localization",), "px", "centroid, depth"),
         "intensity": _optional(("localization",), "counts", "mean intensity"),
+        "label": _optional(("localization",), "1", "value of its pixels in the masks", "iu"),
+        **{
+            f"drift_{axis}": _optional(
+                ("localization",), "px", "jumps of the stage up to its frame"
+            )
+            for axis in ("x", "y", "z")
+        },
         # truth, where it is known
         "particle": _optional(
             ("localization",), "1", "true identity within its video; -1 = none", "i"
         ),
+        "parent_particle": _optional(
+            ("localization",), "1", "particle that this one divided from; -1 = none", "i"
+        ),
         "diffusivity": _optional(("localization",), "px²/frame", "true D; NaN = none"),
         "landscape": _optional(("video", "grid_y", "grid_x"), "px²/frame", "true map of D"),
+        # pairs of masks (or balls) of different frames that meet, ordered by receiver, then sender
+        "n_pair": _optional(("video",), "1", "overlapping pairs of each video", "iu"),
+        "pair_sender": _optional(("pair",), "1", "row of the earlier mask, within its video", "iu"),
+        "pair_receiver": _optional(("pair",), "1", "row of the later mask, within its video", "iu"),
+        "pair_pixels": _optional(("pair",), "px", "area or volume that the two share", "iuf"),
     },
     attributes=("field_of_view",),
     open_to=("localization",),
@@ -82,24 +99,29 @@ LOCALIZATIONS = Layout(
 
 GRAPHS = Layout(
     "graphs",
-    1,
+    2,
     {
         "n_node": Variable(("graph",), "1", "nodes of each graph", "iu"),
         "n_edge": Variable(("graph",), "1", "edges of each graph", "iu"),
         "n_frames": Variable(("graph",), "1", "frames of each video", "iu"),
+        "length_px": Variable(("graph",), "px", "unit of length: field of view or spacing"),
         "node_features": Variable(("node", "node_feature"), "mixed", "named by node_feature"),
         "edge_features": Variable(("edge", "edge_feature"), "mixed", "named by edge_feature"),
         "edge_index": Variable(
             ("end", "edge"), "1", "sender (earlier) and receiver, counted within the graph", "iu"
         ),
         "frame": Variable(("node",), "frame", "frame of the node", "iu"),
-        "distance": Variable(("edge",), "field of view", "distance of the two ends"),
+        "distance": Variable(("edge",), "unit of length", "distance of the two ends"),
         "localization": Variable(("node",), "1", "row in the localizations", "iu"),
         "displacement_scaling": _optional(("node",), "px/frame^½", "√(2D); NaN = unknown"),
-        "linked": _optional(("edge",), "1", "1 = next detection of the same particle", "iub"),
+        "linked": _optional(("edge",), "1", "1 = a true link", "iub"),
+        "skips": _optional(
+            ("edge",), "1", "1 = joins a particle to itself over a detection of it", "iub"
+        ),
+        "origin": _optional(("node",), "1", "sender of the true link to it; -1 = none", "i"),
     },
     attributes=(
-        *("field_of_view", "length_px", "radius", "max_lag", "axes"),
+        *("field_of_view", "radius", "max_lag", "unit", "axes"),
         *("node_feature", "edge_feature"),
     ),
 )
@@ -116,6 +138,47 @@ PREDICTIONS = Layout(
         "target": _optional(("localization",), "see target_name", "truth; NaN = unknown"),
     },
     attributes=("field_of_view", "target_name", "trained_on"),
+)
+
+EDGES = Layout(
+    "edges",
+    1,
+    {
+        "row_size": Variable(("video",), "1", "localizations of each video", "iu"),
+        "n_edge": Variable(("video",), "1", "candidate edges of each video", "iu"),
+        "sender": Variable(("edge",), "1", "row of the earlier end, within its video", "iu"),
+        "receiver": Variable(("edge",), "1", "row of the later end, within its video", "iu"),
+        "probability": Variable(("edge",), "1", "that the edge is a link, says the network"),
+        "linked": _optional(("edge",), "1", "1 = a true link", "iub"),
+        "skips": _optional(
+            ("edge",), "1", "1 = joins a particle to itself over a detection of it", "iub"
+        ),
+    },
+    attributes=("max_lag", "target_name", "trained_on"),
+)
+
+TRACKS = Layout(
+    "tracks",
+    1,
+    {
+        "row_size": Variable(("video",), "1", "localizations of each video", "iu"),
+        "n_frames": Variable(("video",), "1", "frames of each video, also empty ones", "iu"),
+        "frame": Variable(("localization",), "frame", "index in its video, from 0", "iu"),
+        "x": Variable(("localization",), "px", "centroid, from the left edge of the image"),
+        "y": Variable(("localization",), "px", "centroid, from the upper edge of the image"),
+        "z": _optional(("localization",), "px", "centroid, depth"),
+        "track": Variable(("localization",), "1", "track it belongs to, over all videos", "iu"),
+        "parent": Variable(("track",), "1", "track that this one divided from; -1 = none", "i"),
+        "label": _optional(("localization",), "1", "value of its pixels in the masks", "iu"),
+        "particle": _optional(
+            ("localization",), "1", "true identity within its video; -1 = none", "i"
+        ),
+        "parent_particle": _optional(
+            ("localization",), "1", "particle that this one divided from; -1 = none", "i"
+        ),
+    },
+    attributes=("field_of_view", "linker"),
+    open_to=("localization",),
 )
 
 MAPS = Layout(
@@ -155,8 +218,35 @@ FLOORS = Layout(
 )
 
 LAYOUTS = {
-    layout.name: layout for layout in (MOVIE, LOCALIZATIONS, GRAPHS, PREDICTIONS, MAPS, FLOORS)
+    layout.name: layout
+    for layout in (MOVIE, LOCALIZATIONS, GRAPHS, PREDICTIONS, EDGES, TRACKS, MAPS, FLOORS)
 }
+
+
+# What a user's files hold, read frame by frame and stored nowhere:
+
+
+@runtime_checkable
+class Frames(Protocol):
+    """Images or masks [(z,) y, x], one a frame: an array, or what reads them one by one."""
+
+    def __len__(self) -> int:
+        """Number of frames."""
+
+    def __getitem__(self, frame: int, /) -> np.ndarray:
+        """One of them."""
+
+
+class Recording(NamedTuple):
+    """What the cells of one video were found in.
+
+    Attributes:
+        images: counts; None: there are none.
+        labels: masks, as many and as large; None: the cells are known by their positions alone.
+    """
+
+    images: Frames | None
+    labels: Frames | None
 
 
 def check(dataset: xr.Dataset, layout: Layout, where: str) -> xr.Dataset:
@@ -215,6 +305,17 @@ def row_of(row_size: np.ndarray) -> np.ndarray:
     array([0, 0, 2, 2, 2])
     """
     return np.repeat(np.arange(len(row_size)), row_size)
+
+
+def videos(dataset: xr.Dataset) -> Iterator[xr.Dataset]:
+    """Each video of a store as a store of its own.
+
+    Args:
+        dataset: LOCALIZATIONS or TRACKS; of these, tracks keep their numbers.
+    """
+    start = offsets(dataset["row_size"].to_numpy())
+    for video, rows in enumerate(pairwise(start.tolist())):
+        yield dataset.isel(video=slice(video, video + 1), localization=slice(*rows))
 
 
 def first_frame(localizations: xr.Dataset) -> xr.Dataset:

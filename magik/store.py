@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 import zarr
+from safetensors import SafetensorError, safe_open
 
 import magik
 from magik import schema
@@ -34,6 +35,7 @@ PACKAGES = (
     "andi-datasets",
     "deeptrack",
     "trackpy",
+    "scikit-image",
     "torch",
     "torch-geometric",
 )
@@ -157,6 +159,26 @@ def load(path: str | Path, layout: schema.Layout) -> xr.Dataset:
     """A store, read into memory and closed. Errors as `open`."""
     with open(path, layout) as dataset, reading(path):
         return dataset.load()
+
+
+def said_by(checkpoint: str | Path) -> dict[str, Any]:
+    """What a checkpoint says of itself, read without torch: task, features, training set, ...
+
+    Raises:
+        InputError: if there is none, or it is damaged.
+    """
+    path = Path(checkpoint)
+    if not path.is_file():
+        raise InputError(f"{path}: no such checkpoint")
+    try:
+        with safe_open(path, framework="np") as file:
+            said: dict[str, Any] = json.loads((file.metadata() or {})["magik"])
+    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as damage:
+        raise InputError(
+            f"{path}: not a whole checkpoint of magik ({damage}); truncated, damaged or not "
+            "safetensors."
+        ) from damage
+    return said
 
 
 @contextmanager

@@ -25,7 +25,8 @@ from magik import job, network, schema, store
 from magik.config import Features, Network, Recipe, Task
 from magik.dataset import Batch, GraphSet
 from magik.errors import InputError
-from magik.network import MAGIK, MAGIKTracks
+from magik.graphs import AXES
+from magik.network import MAGIK, MAGIKTracks, Output
 
 FORMAT = "magik checkpoint 1"
 
@@ -52,7 +53,7 @@ class Trained:
 
 def fit(
     graphs: str | Path,
-    validation: str | Path,
+    validation: str | Path | None,
     checkpoint: str | Path,
     resume: str | Path,
     *,
@@ -67,6 +68,7 @@ def fit(
     Args:
         graphs: store of GRAPHS to learn from.
         validation: store of GRAPHS; the weights of the epoch that does best on it are kept.
+            Without one, as when a single video is annotated, those of the last epoch.
         checkpoint: written once, whole, at the end.
         resume: saved now and then; a later call with the same arguments goes on from there.
             Removed at the end.
@@ -83,9 +85,11 @@ def fit(
     torch.set_num_threads(recipe.threads)
     device = pick_device(recipe.device)
     examples = _graph_set(graphs, features, task, recipe)
-    held_out = _graph_set(validation, features, task, recipe)
+    held_out = _graph_set(validation, features, task, recipe) if validation else None
     mean, sd = _target_scale(examples, task)
-    _target_scale(held_out, task)
+    if held_out:
+        _target_scale(held_out, task)
+    noise = descriptor_noise(examples, recipe)
 
     torch.manual_seed(seed)
     net = network.build(settings, features)
@@ -108,7 +112,7 @@ def fit(
 
     epoch_steps = math.ceil(recipe.samples_per_epoch / recipe.batch_size)
     steps = epoch_steps * recipe.epochs
-    constant = constant_error(held_out, task, mean)
+    constant = constant_error(held_out or examples, task, mean)
     print(
         f"training {settings.kind} ({sum(p.numel() for p in net.parameters()):,} parameters) on "
         f"{device}, {recipe.threads} threads: {recipe.epochs} epochs of {epoch_steps} steps of "
@@ -122,7 +126,9 @@ def fit(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(recipe, progress)
         rng = np.random.default_rng((seed, run.step))
-        batch = examples.draw(recipe.batch_size, window(recipe, progress), rng).to(device)
+        batch = examples.draw(
+            recipe.batch_size, window(recipe, progress), rng, recipe.drop, noise
+        ).to(device)
         loss = loss_of(net, batch, task, recipe, mean, sd)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -131,22 +137,26 @@ def fit(
         losses.append(loss.detach())
         run.step += 1
         if run.step % epoch_steps == 0:
-            error = evaluate(net, held_out, task, mean, sd, device)
-            if not math.isfinite(error + float(torch.stack(losses).sum())):
+            mean_loss = float(torch.stack(losses).mean())
+            error = evaluate(net, held_out, task, mean, sd, device) if held_out else None
+            if not math.isfinite(mean_loss + (error or 0.0)):
                 raise InputError(
-                    f"{graphs}: the training diverged: loss {torch.stack(losses).mean():g}, "
-                    f"validation error {error:g} after step {run.step}; expected finite numbers. "
+                    f"{graphs}: the training diverged: loss {mean_loss:g}, "
+                    f"validation error {error} after step {run.step}; expected finite numbers. "
                     f"Lower the recipe's learning_rate = {recipe.learning_rate:g}."
                 )
-            run.keep_best(error)
-            _say(run.step, steps, epoch_steps, losses, error, time.monotonic() - began, first_step)
+            run.keep_best(-run.step if error is None else error)  # without one: the latest
+            _say(
+                run.step, steps, epoch_steps, mean_loss, error, time.monotonic() - began, first_step
+            )
             losses = []
             _give_back_memory()
         if time.monotonic() - saved > recipe.checkpoint_seconds:
             run.save()
             saved = time.monotonic()
 
-    said |= {"validation_error": run.best_error, "validation_constant": constant}
+    if held_out:
+        said |= {"validation_error": run.best_error, "validation_constant": constant}
     said |= {"graph_passes": steps * recipe.batch_size}
     save(checkpoint, run.best, said)
     Path(resume).unlink(missing_ok=True)
@@ -154,7 +164,8 @@ def fit(
 
 def _graph_set(path: str | Path, features: Features, task: Task, recipe: Recipe) -> GraphSet:
     graphs = store.open(path, schema.GRAPHS)
-    for target in (task.target, *(["linked"] if recipe.link_loss else [])):
+    needed = ("linked", "skips") if task.level == "edge" else (task.target,)
+    for target in (*needed, *(["linked"] if recipe.link_loss else [])):
         if target not in graphs:
             raise InputError(
                 f"{path}: no target '{target}': the truth of these graphs is not known. "
@@ -165,7 +176,7 @@ def _graph_set(path: str | Path, features: Features, task: Task, recipe: Recipe)
 
 def _target_scale(examples: GraphSet, task: Task) -> tuple[float, float]:
     """Mean and s.d. of a regressed target; edges are classified and need none."""
-    target = examples.graphs[task.target].to_numpy().astype(np.float64)
+    target = true_of(examples, task).astype(np.float64)
     known = target[np.isfinite(target)]
     if len(known) == 0:
         raise InputError(
@@ -175,6 +186,22 @@ def _target_scale(examples: GraphSet, task: Task) -> tuple[float, float]:
     if task.level == "edge":
         return 0.0, 1.0
     return float(known.mean()), float(known.std()) or 1.0
+
+
+def true_of(examples: GraphSet, task: Task) -> np.ndarray:
+    """What the task asks of every node, or edge, of a set."""
+    if task.target == "same_track":
+        return examples.graphs["linked"].to_numpy() | examples.graphs["skips"].to_numpy()
+    return examples.graphs[task.target].to_numpy()
+
+
+def descriptor_noise(examples: GraphSet, recipe: Recipe) -> np.ndarray | None:
+    """S.d. of the noise added to each node feature: a share of its own; positions get none."""
+    names = examples.features.node
+    if not recipe.noise or not names or not examples.graphs.sizes["node"]:
+        return None
+    sd = np.concatenate(list(examples.columns("node"))).std(axis=0)
+    return recipe.noise * np.where([name in AXES for name in names], 0, sd)
 
 
 def standardise(net: MAGIK | MAGIKTracks, examples: GraphSet) -> None:
@@ -207,7 +234,8 @@ def ranges(examples: GraphSet, recipe: Recipe) -> dict[str, Any]:
         "density": [float(density.min()), float(density.max())],
         "frames": [min(frames, lengths[1]) for frames in recipe.window or lengths],
         "localizations": int(graphs.sizes["node"]),
-        "length_px": float(graphs.attrs["length_px"]),
+        "length_px": float(graphs["length_px"].mean()),
+        "unit": str(graphs.attrs["unit"]),
         "radius": float(graphs.attrs["radius"]),
         "max_lag": int(graphs.attrs["max_lag"]),
         "axes": list(graphs.attrs["axes"]),
@@ -245,8 +273,13 @@ def learning_rate(recipe: Recipe, progress: float) -> float:
     return recipe.learning_rate * max(height, 1e-3)
 
 
-def window(recipe: Recipe, progress: float) -> int | None:
-    """Frames cropped from each video: short ones first, which teach to link at little cost."""
+def window(recipe: Recipe, progress: float) -> int | tuple[float, float] | None:
+    """Frames cropped from each video: short ones first, which teach to link at little cost.
+
+    Or the range of their share of the video (Methods, linking: 10-20 %).
+    """
+    if recipe.window_share is not None:
+        return recipe.window_share
     if recipe.window is None:
         return None
     first, last = recipe.window
@@ -262,12 +295,40 @@ def loss_of(
         known = torch.isfinite(batch.target)
         error = (said.node - (batch.target - mean) / sd)[known].abs()
         loss = error.sum() / max(1, len(error))
+    elif task.loss == "parent_choice":
+        choices = [found.parent_choice(batch.linked, batch.edge_index) for found in said.links]
+        loss = torch.stack(choices).mean()
     else:
-        loss = F.binary_cross_entropy_with_logits(said.edge, batch.linked.float())
+        loss = edge_loss(said.edge, wanted(batch, task), recipe.class_weights)
     if recipe.link_loss and said.links:
         links = [found.loss(batch.linked, batch.edge_index) for found in said.links]
         loss = loss + recipe.link_loss * torch.stack(links).mean()
     return loss
+
+
+def wanted(batch: Batch, task: Task) -> Tensor:
+    """[edges] bool: which edges the task calls linked."""
+    return batch.linked | batch.skips if task.target == "same_track" else batch.linked
+
+
+def edge_loss(logit: Tensor, linked: Tensor, class_weights: bool) -> Tensor:
+    """Binary cross-entropy per edge; with class weights both classes count half.
+
+    A batch that lacks a class, or all edges, has the loss of what is there.
+    """
+    each = F.binary_cross_entropy_with_logits(logit, linked.float(), reduction="none")
+    if not class_weights:
+        return each.sum() / max(1, len(each))
+    classes = [each[linked == is_link] for is_link in (True, False)]
+    means = [one.mean() for one in classes if len(one)]
+    return torch.stack(means).mean() if means else each.sum()
+
+
+def edge_probability(said: Output, task: Task) -> Tensor:
+    """[edges] probability that each edge is a link."""
+    if task.loss == "parent_choice":
+        return said.links[-1].into.exp()
+    return said.edge.sigmoid()
 
 
 def evaluate(
@@ -287,8 +348,12 @@ def evaluate(
             if len(batch.frame) == 0:
                 continue
             output = net(batch)
-            said.append(output.node * sd + mean if task.level == "node" else output.edge > 0)
-            true.append(batch.target if task.level == "node" else batch.linked)
+            if task.level == "node":
+                said.append(output.node * sd + mean)
+                true.append(batch.target)
+            else:
+                said.append(edge_probability(output, task) > 0.5)
+                true.append(wanted(batch, task))
     net.train()
     if task.level == "node":
         error = (torch.cat(said) - torch.cat(true)).abs()
@@ -299,7 +364,7 @@ def evaluate(
 
 def constant_error(graphs: GraphSet, task: Task, mean: float) -> float:
     """The validation error of saying the training mean everywhere, or that all is linked."""
-    true = graphs.graphs[task.target].to_numpy()
+    true = true_of(graphs, task)
     if task.level == "node":
         return float(np.nanmean(np.abs(true - mean)))
     return 1 - 2 * float(true.sum()) / max(1, len(true) + int(true.sum()))
@@ -321,15 +386,15 @@ def _say(
     step: int,
     steps: int,
     epoch_steps: int,
-    losses: list[Tensor],
-    error: float,
+    loss: float,
+    error: float | None,
     seconds: float,
     first_step: int,
 ) -> None:
     left = seconds / max(1, step - first_step) * (steps - step)
+    validated = "" if error is None else f"validation {error:.4f}  "
     print(
-        f"epoch {step // epoch_steps}/{steps // epoch_steps}  "
-        f"loss {torch.stack(losses).mean():.4f}  validation {error:.4f}  "
+        f"epoch {step // epoch_steps}/{steps // epoch_steps}  loss {loss:.4f}  {validated}"
         f"{seconds / 60:.1f} min, {left / 60:.1f} min left",
         flush=True,
     )

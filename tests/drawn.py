@@ -1,6 +1,9 @@
 """Videos drawn by hand or by ten lines of numpy, for tests of graphs and networks."""
 
+from pathlib import Path
+
 import numpy as np
+import tifffile
 import xarray as xr
 
 from magik import physics
@@ -25,6 +28,25 @@ def video(
             "diffusivity": (row, np.full(len(table), 0.1)),
         },
         attrs={"field_of_view": [side, side]},
+    )
+
+
+def dividing() -> xr.Dataset:
+    """A mother (0) is seen in frames 0-2, missed in 1, and divides into 1 and 2; 3 stays alone.
+
+    x
+    6 |         1 1
+    5 | 0 . 0
+    4 |         2 2
+    1 | 3 3 3 3 3
+        0 1 2 3 4   frame
+    """
+    rows = [(0, 5.0, 5.0, 0), (2, 5.0, 5.0, 0)]
+    rows += [(t, 6.0, 5.0, 1) for t in (3, 4)] + [(t, 4.0, 5.0, 2) for t in (3, 4)]
+    drawn = video(rows + [(t, 1.0, 5.0, 3) for t in range(5)])
+    parent = np.isin(drawn["particle"], [1, 2])
+    return drawn.drop_vars("diffusivity").assign(
+        parent_particle=("localization", np.where(parent, 0, -1))
     )
 
 
@@ -67,3 +89,36 @@ def brownian(videos: int, frames: int, particles: int, seed: int, side: float = 
         },
         attrs={"field_of_view": [side, side]},
     )
+
+
+def challenge_sequence(folder: Path, number: str, seed: int) -> None:
+    """A sequence of the Cell Tracking Challenge: six discs that wander, one of which divides.
+
+    Images, silver masks, gold markers and their lineage, 8 frames of 64 x 64 px; one disc is
+    missed in one frame by the masks.
+    """
+    rng = np.random.default_rng(seed)
+    at = np.stack(np.meshgrid([12, 32, 52], [16, 46]), axis=-1).reshape(-1, 2).astype(float)
+    y, x = np.indices((64, 64)) + 0.5
+    paths = {name: folder / f"{number}{name}" for name in ("", "_ST/SEG", "_GT/TRA")}
+    for path in paths.values():
+        path.mkdir(parents=True, exist_ok=True)
+    label = np.arange(1, 7)
+    for t in range(8):
+        at = at + rng.normal(scale=1.0, size=at.shape)
+        if t == 4:  # cell 1 becomes 7 and 8
+            at = np.concatenate([at[1:], at[:1], at[:1]])
+            at[-2:, 0] += (-5, 5)
+            label = np.append(label[1:], [7, 8])
+        near = np.hypot(x[None] - at[:, :1, None], y[None] - at[:, 1:, None])
+        mask = np.where(near.min(axis=0) < 4.5, label[near.argmin(axis=0)], 0).astype(np.uint16)
+        image = (20 + 100 * np.exp(-near.min(axis=0) / 3)).astype(np.uint8)
+        seen = np.where(mask == 3, 0, mask) if t == 2 else mask
+        for name, pixels in (
+            (f"{number}/t{t:03d}", image),
+            (f"{number}_ST/SEG/man_seg{t:03d}", seen),
+            (f"{number}_GT/TRA/man_track{t:03d}", mask),
+        ):
+            tifffile.imwrite(folder / f"{name}.tif", pixels, photometric="minisblack")
+    lines = [[1, 0, 3, 0], *([k, 0, 7, 0] for k in range(2, 7)), [7, 4, 7, 1], [8, 4, 7, 1]]
+    np.savetxt(paths["_GT/TRA"] / "man_track.txt", lines, fmt="%d")

@@ -82,7 +82,7 @@ def test_what_ships_is_accepted_at_every_scale(scale):
         # values out of range, with the range and the unit
         (
             {"defaults": {"graph": {"radius": -1}}},
-            "defaults.graph.radius = -1: expected > 0 and <= 1 (reach in space, fields of view)",
+            "defaults.graph.radius = -1: expected > 0 and <= 20 (reach in space, in the unit of",
         ),
         ({"recipes": {"paper": {"learning_rate": 0}}}, "paper.learning_rate = 0: expected > 0"),
         ({"seed": -1}, "seed = -1: expected >= 0"),
@@ -126,8 +126,11 @@ def test_what_ships_is_accepted_at_every_scale(scale):
         # what is missing, or there twice
         ({"experiments": {"mine": {}}}, "experiments.mine.dataset: this setting is required"),
         (sample(pixel_size_um=None), "samples.mine.pixel_size_um: this setting is required"),
-        (sample(movie=None), "samples.mine: a sample has either 'movie' or 'table'"),
-        (sample(table="mine.csv"), "samples.mine: a sample has either 'movie' or 'table'"),
+        (sample(movie=None), "samples.mine: a sample has one of 'movie', 'table' and 'cells'"),
+        (
+            sample(table="mine.csv"),
+            "samples.mine: a sample has one of 'movie', 'table' and 'cells'",
+        ),
     ],
 )
 def test_a_wrong_setting_is_refused_in_one_line(changes, message):

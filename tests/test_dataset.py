@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from drawn import brownian, video
+from drawn import brownian, dividing, video
 
 from magik import dataset, graphs, schema, store
 from magik.config import Features, Graph
@@ -91,3 +91,86 @@ def test_a_lazy_store_gives_the_same_batches(tmp_path, examples, monkeypatch):
 def test_a_feature_that_is_not_there_is_refused(examples):
     with pytest.raises(InputError, match=r"g\.zarr: no node feature 'area'.*It has: x, y, int"):
         dataset.GraphSet(examples.graphs, Features(node=("area",)), "g.zarr")
+
+
+def pairs(batch, name="linked") -> set[tuple[int, int]]:
+    rows = batch.edge_index[:, getattr(batch, name)]
+    return set(zip(*rows.tolist(), strict=True))
+
+
+def test_a_detection_that_is_left_out_takes_its_edges_and_is_bridged():
+    """Without the second frame of particle 3, the gap has a link, as if it had been missed."""
+    drawn = dividing()
+    whole = dataset.GraphSet(graphs.build(drawn, Graph(radius=0.3)), Features(node=())).cut(0)
+    lone = np.flatnonzero(drawn["particle"] == 3)
+    out = torch.zeros(len(whole.frame), dtype=torch.bool)
+    out[lone[1]] = True
+    batch = dataset.leave_out(whole, out)
+    kept = drawn.isel(localization=~out.numpy())
+    kept["row_size"] = ("video", [kept.sizes["localization"]])
+    expected = dataset.GraphSet(graphs.build(kept, Graph(radius=0.3)), Features(node=())).cut(0)
+    assert len(batch.frame) == len(whole.frame) - 1
+    for name in ("edge_index", "linked", "skips", "origin", "frame", "distance", "edges"):
+        assert torch.equal(getattr(batch, name), getattr(expected, name)), name
+    assert (lone[0], lone[2] - 1) in pairs(batch)
+    assert (lone[0], lone[2]) not in pairs(whole), "test invalid"
+
+
+def test_leaving_out_a_mother_links_her_daughters_to_what_came_before():
+    whole = dataset.GraphSet(graphs.build(dividing(), Graph(radius=0.3, max_lag=3)), FEATURES_0)
+    out = torch.zeros(11, dtype=torch.bool)
+    out[3] = True  # the mother's last detection
+    batch = dataset.leave_out(whole.cut(0), out)
+    assert {(0, 4), (0, 5)} <= pairs(batch)
+    assert batch.origin[[4, 5]].tolist() == [0, 0]
+
+
+def test_all_can_be_left_out():
+    whole = dataset.GraphSet(graphs.build(dividing(), Graph(radius=0.3)), FEATURES_0).cut(0)
+    batch = dataset.leave_out(whole, torch.ones(11, dtype=torch.bool))
+    assert len(batch.frame) == batch.edge_index.shape[1] == len(batch.origin) == 0
+
+
+FEATURES_0 = Features(node=(), edge=("distance",))
+
+
+def test_drawing_drops_the_share_that_is_asked_for(examples):
+    rng = np.random.default_rng(0)
+    batch = examples.draw(20, None, rng, drop=0.25)
+    nodes = 20 * 96
+    spread = 4 * np.sqrt(nodes * 0.25 * 0.75)
+    assert abs(len(batch.frame) - 0.75 * nodes) < spread
+    sender, receiver = batch.edge_index
+    assert max(int(sender.max()), int(receiver.max())) < len(batch.frame)
+    assert torch.all(batch.frame[sender] < batch.frame[receiver])
+
+
+def test_a_window_can_be_a_share_of_the_video(examples):
+    """12 frames, a quarter to a half: 3 to 6; never fewer than hold an edge of every lag (3)."""
+    rng = np.random.default_rng(0)
+    lengths = {int(examples.draw(1, (0.25, 0.5), rng).frame.max()) + 1 for _ in range(40)}
+    assert lengths == {3, 4, 5, 6}
+    assert int(examples.draw(1, (0.0, 0.0), rng).frame.max()) + 1 == 3
+
+
+def test_noise_is_added_to_the_features_that_have_some(examples):
+    quiet, loud = (
+        examples.draw(3, None, np.random.default_rng(0), noise=noise).nodes
+        for noise in (np.zeros(3), np.array([0, 0, 5.0]))
+    )
+    assert (loud - quiet)[:, 2].std() == pytest.approx(5, rel=0.2)
+
+
+def test_links_out_of_a_window_are_no_links_of_it(examples):
+    batch = examples.cut(0, first=4, frames=5)
+    first = batch.frame == 0
+    assert torch.all(batch.origin[first] == -1)
+    assert torch.all(batch.origin[~first] >= 0)
+
+
+def test_the_edges_of_a_window_are_found_again_in_the_store(examples):
+    rows = examples.edges_of(1, 4, 5)
+    batch = examples.cut(1, 4, 5)
+    np.testing.assert_array_equal(
+        examples.graphs["edge_features"][rows][:, examples.edge_columns], batch.edges
+    )

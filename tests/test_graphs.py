@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from drawn import brownian, crossing, video
+from drawn import brownian, crossing, dividing, video
 
 from magik import graphs, schema
 from magik.config import Graph
@@ -92,7 +92,11 @@ def test_depth_counts_only_where_the_graph_asks_for_it():
     """Two localizations, one above the other: near in the plane, far in space."""
     deep = video([(0, 5, 5, 0), (1, 5, 5, 0)]).assign(z=("localization", [0.0, 9.0]))
     assert graphs.build(deep, Graph()).sizes["edge"] == 1
-    assert graphs.build(deep, Graph(axes=("x", "y", "z"))).sizes["edge"] == 0
+    space = Graph(axes=("x", "y", "z"))
+    assert graphs.build(deep, space).sizes["edge"] == 0
+    flat = graphs.build(deep.drop_vars("z"), space)
+    assert flat.sizes["edge"] == 1, "without z all lie at z = 0"
+    assert flat.attrs["node_feature"][:3] == ["x", "y", "z"]
 
 
 @pytest.mark.parametrize(
@@ -119,8 +123,88 @@ def test_bad_rows_are_refused_by_number():
     dark["intensity"][0] = np.nan
     with pytest.raises(InputError, match=r"row 0: intensity = nan in frame 0"):
         graphs.build(dark, Graph())
-    with pytest.raises(InputError, match=r"no 'z', along which graph\.axes measures"):
-        graphs.build(dark, Graph(axes=("x", "y", "z")))
     unordered = video([(0, 5, 5, 0), (1, 5, 5, 0)]).isel(localization=[1, 0])
     with pytest.raises(InputError, match=r"row 1: frame 0 after frame 1"):
         graphs.build(unordered, Graph())
+
+
+def linked(graph, name="linked") -> set[tuple[int, int]]:
+    rows = graph["edge_index"].to_numpy()[:, graph[name].to_numpy()]
+    return set(zip(*rows.tolist(), strict=True))
+
+
+def test_a_mother_is_linked_to_her_daughters_and_over_a_missed_frame():
+    """Rows by frame: 0 mother, 1 lone; 2 lone; 3 mother, 4 lone; 5, 6 daughters, 7 lone; ..."""
+    drawn = dividing()
+    graph = graphs.build(drawn, Graph(radius=0.3, max_lag=2))
+    rows = [(t, p) for t, p in zip(drawn["frame"].values, drawn["particle"].values, strict=True)]
+    a0, a2, b3, b4, c3, c4 = map(rows.index, [(0, 0), (2, 0), (3, 1), (4, 1), (3, 2), (4, 2)])
+    lone = [rows.index((t, 3)) for t in range(5)]
+    steps = {(lone[t], lone[t + 1]) for t in range(4)}
+    assert linked(graph) == {(a0, a2), (a2, b3), (a2, c3), (b3, b4), (c3, c4)} | steps
+    assert linked(graph, "skips") == {(lone[t], lone[t + 2]) for t in range(3)}
+    assert graph["origin"][[a0, a2, b3, c3, b4]].values.tolist() == [-1, a0, a2, a2, b3]
+
+
+def test_lengths_in_spacings_do_not_depend_on_the_microscope():
+    drawn = brownian(videos=2, frames=4, particles=9, seed=3)
+    larger = drawn.assign(x=3 * drawn["x"], y=3 * drawn["y"], intensity=7 * drawn["intensity"])
+    one, other = (graphs.build(d, Graph(radius=2, unit="spacing")) for d in (drawn, larger))
+    assert ends(one) == ends(other)
+    for name in ("node_features", "edge_features", "distance"):
+        np.testing.assert_allclose(one[name], other[name], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(3 * one["length_px"], other["length_px"])
+    assert not np.allclose(*graphs.build(drawn, Graph(radius=2, unit="spacing"))["length_px"])
+
+
+def test_the_reach_is_the_smallest_that_keeps_the_share():
+    """Links of lag 1 and 1 px, but one of lag 3 and one of 4 px; fields of view of 10 px."""
+    rows = [(t, 1.0 + t, 5.0, 0) for t in range(8)] + [(0, 1, 1, 1), (3, 1, 2, 1)]
+    drawn = video([*rows, (6, 1, 8, 2), (7, 5, 8, 2)])
+    limits = Graph(radius=1, max_lag=5)
+    all_of_it = graphs.reach(drawn, limits.model_copy(update={"keep": 1.0}))
+    assert all_of_it.max_lag == 3
+    assert all_of_it.radius == pytest.approx(0.4 * graphs.REACH_MARGIN)
+    most = graphs.reach(drawn, limits.model_copy(update={"keep": 0.7}))
+    assert most.max_lag == 1
+    assert most.radius == pytest.approx(0.1 * graphs.REACH_MARGIN)
+    capped = graphs.reach(drawn, Graph(radius=0.2, max_lag=2, keep=1.0))
+    assert (capped.max_lag, capped.radius) == (2, 0.2)
+
+
+def test_a_reach_needs_links_to_be_measured_from():
+    with pytest.raises(InputError, match="no link to measure"):
+        graphs.reach(video([(0, 5, 5, 0)]), Graph(keep=0.9))
+    with pytest.raises(InputError, match=r"lineage: man_track.txt"):
+        graphs.reach(video([(0, 5, 5, 0)]).drop_vars("particle"), Graph(keep=0.9))
+
+
+def test_edges_know_what_their_masks_share():
+    """Row 1 covers half of row 0 (area 8) and all of itself (area 4); row 2 meets none."""
+    drawn = video([(0, 5, 5, 0), (1, 5, 5, 0), (1, 6, 5, 1)]).assign(
+        area=("localization", [8.0, 4.0, 6.0]),
+        n_pair=("video", [1]),
+        pair_sender=("pair", [0]),
+        pair_receiver=("pair", [1]),
+        pair_pixels=("pair", [4]),
+    )
+    graph = graphs.build(drawn, Graph(radius=0.3))
+    columns = [graph.attrs["edge_feature"].index(f"overlap_{e}") for e in ("sender", "receiver")]
+    np.testing.assert_allclose(graph["edge_features"][:, columns], [[0.5, 1], [0, 0]])
+
+
+def test_a_jump_of_the_stage_is_taken_back():
+    drawn = video([(0, 2, 5, 0), (1, 8, 5, 0)])
+    assert graphs.build(drawn, Graph(radius=0.3)).sizes["edge"] == 0, "test invalid"
+    still = drawn.assign(drift_x=("localization", [0.0, 6.0]))
+    graph = graphs.build(still, Graph(radius=0.3))
+    np.testing.assert_allclose(graph["distance"], [0])
+    assert "drift_x" not in graph.attrs["node_feature"]
+
+
+def test_a_network_brings_its_reach_and_its_unit():
+    drawn = brownian(videos=1, frames=4, particles=9, seed=3)
+    settings = {"radius": 0.3, "max_lag": 3, "axes": ["x", "y"], "unit": "field_of_view"}
+    graph = graphs.build_as(settings | {"length_px": 16.0, "density": [0, 1]}, drawn)
+    expected = graphs.build(drawn, Graph(radius=0.3, max_lag=3), length_px=16.0)
+    assert graph.identical(expected)

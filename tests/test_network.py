@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from drawn import brownian, video
+from drawn import brownian, dividing, video
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from magik import dataset, graphs, network
@@ -205,3 +205,20 @@ def test_the_link_loss_is_least_for_the_truth(examples):
     wrong = cut.linked.clone()
     wrong[torch.nonzero(cut.linked)[0]] = False
     assert loss(wrong) > 0.1
+
+
+def test_the_parent_choice_leaves_daughters_free(examples):
+    """Both daughters choose their mother at no cost; the link loss makes the mother choose one."""
+    built = graphs.build(dividing(), Graph(radius=0.3))
+    batch = dataset.GraphSet(built, Features(node=(), edge=("distance",))).cut(0)
+    score = torch.where(batch.linked, 20.0, -20.0)
+    sender, receiver = batch.edge_index
+    nodes = len(batch.frame)
+    links = network.Links(
+        *network.log_choice(score, receiver, nodes), *network.log_choice(score, sender, nodes)
+    )
+    assert float(links.parent_choice(batch.linked, batch.edge_index)) == pytest.approx(0, abs=1e-6)
+    both = float(links.loss(batch.linked, batch.edge_index))
+    assert both == pytest.approx(2 * np.log(2) / (2 * nodes), rel=1e-4)
+    wrong = float(links.parent_choice(~batch.linked, batch.edge_index))
+    assert wrong > 1, "test invalid"

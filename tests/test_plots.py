@@ -52,13 +52,14 @@ def graphs() -> xr.Dataset:
             "n_node": ("graph", [3, 3]),
             "n_edge": ("graph", [2, 1]),
             "n_frames": ("graph", [2, 3]),
+            "length_px": ("graph", [20.0, 20.0]),
             **features,
             "edge_index": (("end", "edge"), [[0, 0, 1], [1, 2, 2]]),
             "frame": ("node", [0, 1, 1, 0, 1, 2]),
             "distance": ("edge", np.zeros(3)),
             "localization": ("node", np.arange(6)),
         },
-        attrs={"field_of_view": [10, 20], "length_px": 20, "radius": 0.2, "max_lag": 2,
+        attrs={"field_of_view": [10, 20], "radius": 0.2, "max_lag": 2, "unit": "field_of_view",
                "axes": ["x", "y"], "node_feature": ["x"], "edge_feature": ["distance"]},
     )  # fmt: skip
 
@@ -159,6 +160,14 @@ def test_frame_shows_the_image(axes, movie):
     assert source["x"].iloc[[0, 19, 20]].tolist() == [0.5, 19.5, 0.5]
 
 
+def test_frame_of_small_or_equal_counts_uses_all_greys(axes):
+    """Also of images from 0 to 1; a flat one is dark."""
+    plots.frame(axes, np.linspace(0, 1, 100).reshape(10, 10))
+    assert axes.images[0].get_clim() == pytest.approx((0, 1), abs=0.01)
+    plots.frame(axes, np.full((10, 10), 0.5))
+    assert axes.images[1].get_clim() == (0.5, 1.5)
+
+
 @pytest.mark.parametrize(
     ("width", "px_um", "label", "px"),
     [(32, None, "10 px", 10), (64, None, "20 px", 20), (240, 1 / 2.85, "20 µm", 57),
@@ -172,7 +181,7 @@ def test_scale_bar_is_as_long_as_it_says(axes, width, px_um, label, px):
 
 
 def test_graph_draws_the_first_video_and_all_its_edges(everything):
-    canvas, source = plots.draw(_only("b"), everything)
+    canvas, source = plots.draw(_only("b"), everything, plots.PANELS)
     edges = source[source["series"] == "edge"]
     nodes = source[source["series"].str.startswith("node")]
     assert edges[["x", "y", "frame", "x_end", "y_end", "frame_end"]].to_numpy().tolist() == [
@@ -189,7 +198,7 @@ def test_truth_and_prediction_share_their_colours(everything):
     """Node 1 has the same value in both, node 0 has not, node 2 has no truth and is grey."""
     colours = {}
     for letter in "bc":
-        canvas, _ = plots.draw(_only(letter), everything)
+        canvas, _ = plots.draw(_only(letter), everything, plots.PANELS)
         canvas.draw_without_rendering()
         (nodes,) = [c for c in canvas.axes[0].collections if isinstance(c, PathCollection)]
         colours[letter] = nodes.get_facecolors()  # far ones first: nodes 2, 1, 0
@@ -213,14 +222,14 @@ def test_density_counts_pairs(axes):
 
 
 def test_density_of_unknown_truth_is_not_drawn(everything):
-    canvas, source = plots.draw(_only("d"), everything)
+    canvas, source = plots.draw(_only("d"), everything, plots.PANELS)
     filled = source[source["series"].str.startswith("bin")]
     assert filled["value"].sum() == 5, "six localizations, one without truth"
     assert "MAE √(2D) 0.054, D 0.048" in _words(canvas)
 
 
 def test_colour_bars_lie_below_their_panels_in_one_line(everything):
-    canvas, _ = plots.draw(_only("bcd"), everything)
+    canvas, _ = plots.draw(_only("bcd"), everything, plots.PANELS)
     panels, bars = canvas.axes[::2], canvas.axes[1::2]
     assert [bar.get_xlabel() for bar in bars] == [plots.SCALING, plots.SCALING, "localizations"]
     assert len({bar.get_position().bounds[1::2] for bar in bars}) == 1
@@ -239,7 +248,7 @@ def test_map_lies_over_the_field_of_view(axes, maps):
 
 
 def test_maps_share_the_limits_of_the_true_one(everything):
-    canvas, source = plots.draw(FIG4, everything)
+    canvas, source = plots.draw(FIG4, everything, plots.PANELS)
     images = [axes.images[0] for axes in canvas.axes if axes.images][1:]  # after the frame
     assert len(images) == 3
     for image in images:
@@ -320,7 +329,7 @@ def test_sample_is_drawn_in_physical_units(maps, movie):
 @pytest.mark.parametrize("kind", ["paper", "movie", "table"])
 def test_every_text_is_legible_and_inside_the_figure(kind, everything, maps, movie):
     if kind == "paper":
-        canvas, source = plots.draw(FIG4, everything)
+        canvas, source = plots.draw(FIG4, everything, plots.PANELS)
         assert source["panel"].unique().tolist() == list(FIG4.panels)
         assert set(FIG4.panels) <= set(_words(canvas))
     else:
@@ -337,7 +346,7 @@ def test_every_text_is_legible_and_inside_the_figure(kind, everything, maps, mov
 
 
 def test_every_axis_and_colour_bar_has_a_unit(everything):
-    canvas, _ = plots.draw(FIG4, everything)
+    canvas, _ = plots.draw(FIG4, everything, plots.PANELS)
     canvas.draw_without_rendering()
     ticked = [
         axes for axes in canvas.findobj(mpl.axes.Axes) if axes.axison and len(axes.get_xticks())
@@ -366,7 +375,7 @@ def test_same_data_same_bytes(tmp_path, everything, monkeypatch):
         monkeypatch.setenv("SOURCE_DATE_EPOCH", now)
         moved = everything["a"]["movie"].copy()
         moved["counts"] = moved["counts"] + np.arange(20, dtype=np.uint16) * shift
-        canvas, source = plots.draw(_only("ab"), everything | {"a": {"movie": moved}})
+        canvas, source = plots.draw(_only("ab"), everything | {"a": {"movie": moved}}, plots.PANELS)
         folder = tmp_path / f"{now}-{shift}"
         folder.mkdir()
         contents.append(_saved(folder, canvas, source))
@@ -375,8 +384,41 @@ def test_same_data_same_bytes(tmp_path, everything, monkeypatch):
     assert all(one[kind] != other[kind] for kind in one), "test invalid"
 
 
+def test_source_data_of_nothing():
+    """Of no part or of empty ones, whatever their columns, a table of the same types."""
+    some = pd.DataFrame({"x": [1], "series": ["node"]})
+    types = plots.source_data(some).dtypes
+    for parts in ((), (some[:0],), (some[:0], pd.DataFrame({"value": []}))):
+        nothing = plots.source_data(*parts)
+        assert len(nothing) == 0
+        assert nothing.dtypes.equals(types)
+    assert plots.source_data(some[:0], some)["x"].tolist() == [1]
+
+
+def test_a_title_takes_the_place_of_the_usual_one(everything):
+    panels = {a: FIG4.panels[a].model_copy(update={"title": f"own {a}"}) for a in "abdef"}
+    words = {}
+    for name, given in (("usual", _only("abdef").panels), ("own", panels)):
+        figure = FIG4.model_copy(update={"panels": given})
+        words[name] = set(_words(plots.draw(figure, everything, plots.PANELS)[0]))
+    assert words["own"] - words["usual"] == {"own a", "own b", "own d", "own e", "own f"}
+    assert words["usual"] - words["own"] == {
+        "rendered frame", "true graph", "MAE √(2D) 0.054, D 0.048", "true map",
+        "map from 100 frames",
+    }  # fmt: skip
+
+
+def test_a_pixel_size_gives_the_frame_a_scale_bar_in_um(everything):
+    panel = FIG4.panels["a"].model_copy(update={"pixel_size_um": 0.5})
+    for one, label in ((FIG4.panels["a"], "5 px"), (panel, "2 µm")):
+        canvas, _ = plots.draw(
+            FIG4.model_copy(update={"panels": {"a": one}}), everything, plots.PANELS
+        )
+        assert label in _words(canvas)
+
+
 def test_source_data_read_back(tmp_path, everything):
-    canvas, source = plots.draw(_only("bd"), everything)
+    canvas, source = plots.draw(_only("bd"), everything, plots.PANELS)
     _saved(tmp_path, canvas, source)
     read = pd.read_csv(tmp_path / "figure.csv")
     assert list(read.columns) == ["panel", *plots.COLUMNS]
@@ -385,5 +427,5 @@ def test_source_data_read_back(tmp_path, everything):
 
 def test_state_outside_the_figure_is_left_alone(everything):
     before = dict(mpl.rcParams)
-    plots.draw(FIG4, everything)
+    plots.draw(FIG4, everything, plots.PANELS)
     assert dict(mpl.rcParams) == before

@@ -71,7 +71,9 @@ def test_the_wheel_has_the_modules_and_nothing_else(tmp_path):
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     assert wheel.name.startswith(f"magik-{magik.__version__}-")
     names = {Path(name) for name in zipfile.ZipFile(wheel).namelist()}
-    modules = {name.stem for name in names if name.parts[0] == "magik"}
+    modules = {name.stem for name in names if name.parts[0] == "magik" and len(name.parts) == 2}
+    weights = {name.name for name in names if name.parts[:2] == ("magik", "weights")}
+    assert weights == {path.name for path in (layers.PACKAGE / "weights").iterdir()}
     assert modules == {"__init__", *(path.stem for path in layers.PACKAGE.glob("[!_]*.py"))}
     assert {name.parts[0].split("-")[0] for name in names} == {"magik"}
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import tifffile
 
-from magik import recordings, schema
+from magik import recordings, schema, stacks
 from magik.errors import InputError
 
 PIXEL_UM = 0.1
@@ -112,7 +112,7 @@ def test_whole_pixels_are_read_whatever_is_wrong_with_notes(tmp_path, counts, ta
     note = (65000, "B", 8, bytes(8), False)
     tifffile.imwrite(path, counts, photometric="minisblack", software="a" * 9, extratags=[note])
     _damage(path, code)
-    with recordings._complaints() as complaints, tifffile.TiffFile(path):
+    with stacks._complaints() as complaints, tifffile.TiffFile(path):
         pass
     assert complaints, "test invalid"
     np.testing.assert_array_equal(recordings.read_movie(path).counts, counts)
@@ -307,8 +307,8 @@ def test_a_bad_value_names_its_column_and_row(tmp_path, points, column, value, s
 @pytest.mark.parametrize(
     ("content", "columns", "says"),
     [
-        ("x,y,frames\n1,2,3\n", {}, "no column 'frame'. It has: x, y, frames. Name it in the "
-         "sample, e.g. columns: {frame: frames}"),
+        ("x,y,frames\n1,2,3\n", {}, "no column 'frame'. It has: x, y, frames. Name it, "
+         "e.g. columns: {frame: frames}"),
         ("t,x,y\n1,2,3\n", {}, "e.g. columns: {frame: <its name>}"),
         ("frame;x;y\n1;2;3\n", {}, "Values must be separated by commas"),
         ("frame,x,y\n", {}, "a table without rows"),

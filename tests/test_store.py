@@ -6,6 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 import xarray as xr
+from safetensors.numpy import save_file
 
 from magik import schema, store
 from magik.errors import InputError
@@ -105,7 +106,8 @@ def test_a_damaged_chunk_is_refused(saved):
 
 
 def test_another_kind_of_store_and_none_are_refused(saved, tmp_path):
-    assert "holds movie version 1; expected graphs version 1" in refused(saved, schema.GRAPHS)
+    expected = f"holds movie version 1; expected graphs version {schema.GRAPHS.version}"
+    assert expected in refused(saved, schema.GRAPHS)
     assert "no such store of movie" in refused(tmp_path / "none.zarr.zip")
 
 
@@ -145,3 +147,18 @@ def test_an_empty_data_set_can_be_stored(tmp_path):
     )
     store.save(empty, tmp_path / "empty.zarr.zip", schema.LOCALIZATIONS)
     xr.testing.assert_equal(store.load(tmp_path / "empty.zarr.zip", schema.LOCALIZATIONS), empty)
+
+
+def test_a_checkpoint_is_asked_without_torch(tmp_path):
+    """What it says of itself lies in its header; damage is told in one line."""
+    path = tmp_path / "checkpoint.safetensors"
+    save_file({"w": np.zeros(3)}, path, metadata={"magik": '{"trained_on": {"radius": 2}}'})
+    assert store.said_by(path) == {"trained_on": {"radius": 2}}
+    with pytest.raises(InputError, match="no such checkpoint"):
+        store.said_by(tmp_path / "none.safetensors")
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(InputError, match="not a whole checkpoint of magik"):
+        store.said_by(path)
+    save_file({"w": np.zeros(3)}, path)
+    with pytest.raises(InputError, match="not a whole checkpoint of magik"):
+        store.said_by(path)

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from drawn import brownian
+from drawn import brownian, dividing
 from safetensors import safe_open
 
 from magik import dataset, graphs, predict, schema, store, train
@@ -143,6 +143,23 @@ def test_windows_share_out_the_frames():
     assert list(predict.windows(90, Predict(window=50))) == [(0, 45), (45, 90)]
 
 
+def test_crowded_videos_have_shorter_windows_and_the_same_answers(sets, tmp_path, monkeypatch):
+    drawn = brownian(1, 8, 8, seed=4)
+    assert list(predict.windows(8, Predict(window=8), fewest=3)) == [(0, 3), (3, 5), (5, 8)]
+    assert len(list(predict.windows(3, Predict(window=8), fewest=9))) == 3
+    path, built = fit(sets, tmp_path), graphs.build(drawn, Graph())
+    whole = predict.run(path, built, drawn, Predict(window=8, context=8))
+    cuts = []
+    real = dataset.GraphSet.cut
+    monkeypatch.setattr(predict, "EDGES_AT_ONCE", built.sizes["edge"] // 3)
+    monkeypatch.setattr(
+        dataset.GraphSet, "cut", lambda self, *words: cuts.append(words) or real(self, *words)
+    )
+    parts = predict.run(path, built, drawn, Predict(window=8, context=8))
+    assert len(cuts) >= 3
+    np.testing.assert_allclose(parts["prediction"], whole["prediction"], atol=1e-5)
+
+
 def test_windows_with_all_the_context_change_nothing(sets, tmp_path):
     path = fit(sets, tmp_path)
     drawn = brownian(2, 8, 8, seed=9)
@@ -251,3 +268,85 @@ def test_cuda_without_a_gpu_is_refused():
     else:
         with pytest.raises(InputError, match="finds no CUDA device"):
             train.pick_device("cuda")
+
+
+CHOICE = Task(level="edge", target="linked", loss="parent_choice")
+
+
+def test_one_annotated_recording_is_enough(sets, tmp_path):
+    """Without a validation set the last weights are kept, and it still learns to link."""
+    path = tmp_path / "checkpoint.safetensors"
+    train.fit(
+        sets / "train.zarr.zip",
+        None,
+        path,
+        tmp_path / "resume",
+        task=CHOICE,
+        settings=NET,
+        recipe=RECIPE.model_copy(
+            update={"epochs": 6, "samples_per_epoch": 64, "link_loss": 0.0, "drop": 0.1}
+        ),
+        features=FEATURES,
+        seed=0,
+    )
+    held_out = graphs.build(brownian(4, 8, 8, seed=9), Graph())
+    edges = predict.run_edges(path, held_out, Predict(window=4))
+    schema.check(edges, schema.EDGES, "edges")
+    found, true = edges["probability"].values > 0.5, edges["linked"].values
+    f1 = 2 * (found & true).sum() / (found.sum() + true.sum())
+    everything = 2 * true.sum() / (len(true) + true.sum())
+    assert f1 > everything + 0.15
+
+
+@pytest.mark.parametrize("kind", ["magik", "magik_tracks"])
+@pytest.mark.parametrize("target", ["linked", "same_track"])
+def test_edges_are_judged_alike_in_windows_that_see_all(sets, tmp_path, kind, target):
+    """With all frames as context, windows change nothing; every edge is judged once."""
+    task = Task(level="edge", target=target, loss="binary_cross_entropy")
+    path = fit(sets, tmp_path, task=task, net=NET.model_copy(update={"kind": kind}),
+               recipe=RECIPE.model_copy(update={"link_loss": 0.0, "window": None,
+                                                "window_share": (0.5, 1.0)}))  # fmt: skip
+    drawn = graphs.build(brownian(2, 8, 6, seed=4), Graph())
+    whole = predict.run_edges(path, drawn, Predict(window=8))
+    parts = predict.run_edges(path, drawn, Predict(window=2, context=8))
+    np.testing.assert_allclose(whole["probability"], parts["probability"], atol=1e-5)
+    assert np.all((whole["probability"] > 0) & (whole["probability"] < 1))
+    np.testing.assert_array_equal(whole["linked"], drawn["linked"])
+
+
+def test_what_counts_as_linked_is_the_tasks_choice():
+    """Particle 3 of the drawing makes 3 edges over a detection of its own."""
+    built = graphs.build(dividing(), Graph(radius=0.3))
+    batch = dataset.GraphSet(built, Features(node=(), edge=("distance",))).cut(0)
+    same = CHOICE.model_copy(update={"target": "same_track"})
+    only, all_of_it = (train.wanted(batch, task) for task in (CHOICE, same))
+    assert int(all_of_it.sum()) == int(only.sum()) + 3
+    assert torch.all(all_of_it[only])
+
+
+@pytest.mark.parametrize("class_weights", [False, True])
+@pytest.mark.parametrize("linked", [[], [False, False], [True, True, True]])
+def test_batches_without_a_class_or_without_edges_survive(linked, class_weights):
+    logit = torch.zeros(len(linked), requires_grad=True)
+    loss = train.edge_loss(logit, torch.tensor(linked, dtype=torch.bool), class_weights)
+    loss.backward()
+    assert float(loss.detach()) == pytest.approx(np.log(2) if linked else 0)
+    assert torch.all(torch.isfinite(logit.grad))
+
+
+def test_class_weights_make_both_classes_count_the_same():
+    """One linked edge judged wrong among nine unlinked ones judged right."""
+    logit = torch.tensor([-4.0] * 10)
+    linked = torch.tensor([True] + [False] * 9)
+    wrong, right = np.log1p(np.exp(4)), np.log1p(np.exp(-4))
+    plain, fair = (float(train.edge_loss(logit, linked, weighted)) for weighted in (False, True))
+    assert plain == pytest.approx((wrong + 9 * right) / 10, rel=1e-5)
+    assert fair == pytest.approx((wrong + right) / 2, rel=1e-5)
+
+
+def test_noise_is_a_share_of_each_descriptors_spread_and_spares_positions(sets):
+    examples = dataset.GraphSet(store.load(sets / "train.zarr.zip", schema.GRAPHS), FEATURES)
+    noise = train.descriptor_noise(examples, RECIPE.model_copy(update={"noise": 0.5}))
+    spread = examples.graphs["node_features"].values[:, 2].std()
+    np.testing.assert_allclose(noise, [0, 0, 0.5 * spread], rtol=1e-5)
+    assert train.descriptor_noise(examples, RECIPE) is None

@@ -1,9 +1,10 @@
 """The study, as config.yaml declares it, and what the rules ask of it. No rules here."""
 
+import importlib.util
 import sys
 from pathlib import Path
 
-from magik import layers
+from magik import fetch, layers
 from magik.config import SPLITS, TIERS, load, read_yaml
 from magik.errors import InputError
 
@@ -25,6 +26,19 @@ except InputError as error:
     sys.exit(f"error: {error}")
 
 
+missing = study.missing_cells(".")
+
+for sample, given in study.samples.items():
+    experiment = study.experiments[given.experiment]
+    if experiment.dataset in missing and not experiment.weights:
+        sys.exit(
+            f"error: config.yaml: samples.{sample}.experiment: '{given.experiment}' learns from "
+            f"'{missing[experiment.dataset]}', which is not here. Put it there, or use 'lineages'"
+        )
+
+LAPTRACK = bool(importlib.util.find_spec("laptrack"))  # an optional extra
+RIVALS = ("nearest", "trackpy", *(("laptrack", "laptrack_overlap") if LAPTRACK else ()))
+
 DRAWN = {
     "frame": ["movie"],
     "truth_graph": ["graphs", "predictions"],
@@ -32,6 +46,13 @@ DRAWN = {
     "density": ["predictions", "scores"],
     "true_map": ["maps"],
     "map": ["maps"],
+    "segmentation": ["tracks", "cells"],
+    "candidate_graph": ["tracks", "edges"],
+    "true_links": ["tracks"],
+    "predicted_links": ["tracks", "edges", "scores"],
+    "true_tracks": ["tracks"],
+    "predicted_tracks": ["tracks", "scores"],
+    "division": ["tracks", "cells"],
 }
 
 
@@ -40,7 +61,82 @@ def any_of(names):
     return "|".join(map(str, names)) or "(?!)"
 
 
+def annotated():
+    """Data sets of recorded cells."""
+    return [name for name, dataset in study.datasets.items() if dataset.cells]
+
+
+def simulated():
+    """Data sets made by simulation."""
+    return [name for name, dataset in study.datasets.items() if not dataset.cells]
+
+
+def linking_experiments():
+    """Experiments whose task is to classify edges, on recorded cells."""
+    return [name for name, one in study.experiments.items() if one.dataset in annotated()]
+
+
+def here(experiment):
+    """Is all that an experiment learns from on this machine?"""
+    return study.experiments[experiment].dataset not in missing
+
+
+def drawable(figure):
+    """Is all that a figure shows on this machine?"""
+    return all(here(panel.of) for panel in study.figures[figure].panels.values())
+
+
+def to_fetch():
+    """Challenge sets that are not on this machine and whose provider has them."""
+    return [name for name in fetch.CHECKSUMS if not Path("data/cells", name).exists()]
+
+
+def recordings(dataset, split):
+    """The recordings of a split of cells."""
+    return getattr(study.datasets[dataset].cells, split)
+
+
+def sources(dataset, split):
+    """The recordings of a split, as plain data for `params`."""
+    return [source.model_dump(mode="json") for source in recordings(dataset, split)]
+
+
+def files_of(source):
+    """Paths that a source is read from; of a challenge sequence its folders."""
+    if source.folder is None:
+        return list(source.files.values())
+    name = Path(source.folder).parent
+    if name.parent == Path("data/cells") and name.name in to_fetch():
+        return [str(name)]
+    folder = source.folder.rstrip("/")
+    read = [path for path in (folder, f"{folder}_ST", f"{folder}_GT") if Path(path).exists()]
+    return [*read, *(path for kind, path in source.files.items() if kind != "folder")]
+
+
+def rivals(wildcards):
+    """Tracks by every other linker that can link a data set; by overlap, where all have masks.
+
+    None where several recordings are learned from: one choice of parameters does not fit them.
+    """
+    dataset = study.experiments[wildcards.experiment].dataset
+    if len(recordings(dataset, "train")) > 1:
+        return []
+    everywhere = (*recordings(dataset, "train"), *recordings(dataset, "test"))
+    masks = all(source.folder or source.masks for source in everywhere)
+    return [
+        f"results/data/{dataset}/test/coordinates/tracks_{linker}.zarr.zip"
+        for linker in RIVALS
+        if masks or linker != "laptrack_overlap"
+    ]
+
+
+def files_of_cells(dataset, split):
+    """Paths that the recordings of a split are read from."""
+    return [path for source in recordings(dataset, split) for path in files_of(source)]
+
+
 wildcard_constraints:
+    linker=any_of(RIVALS),
     dataset=any_of(study.datasets),
     experiment=any_of(study.experiments),
     figure=any_of(study.figures),
@@ -51,10 +147,11 @@ wildcard_constraints:
 
 
 def runs():
-    """Folders of all trainings that the study declares."""
+    """Folders of all trainings that the study declares and this machine has the data for."""
     return [
         f"results/runs/{name}/{tier}/seed{number}"
         for name, experiment in study.experiments.items()
+        if here(name)
         for tier in experiment.tiers
         for number in experiment.seeds
     ]
@@ -65,6 +162,11 @@ def results_of_figure(name):
 
 
 def results_of_sample(name):
+    if study.samples[name].cells:
+        files = ("cells.csv", "cells.parquet", "napari.csv", "napari_graph.json", "summary.json")
+        drawn = ("figure.pdf", "figure.png", "figure.csv", "movie.gif")
+        folders = ("challenge", "geff")
+        return [f"results/samples/{name}/{file}" for file in files + drawn + folders]
     kinds = ("localizations.csv", "localizations.parquet", "diffusion_map.tif", "summary.json")
     drawn = ("figure.pdf", "figure.png", "figure.csv")
     return [f"results/samples/{name}/{file}" for file in kinds + drawn]
@@ -115,21 +217,35 @@ def of_dataset(path):
 
 def has_map(experiment):
     """Is there a true map of D to compare with?"""
+    if experiment in linking_experiments():
+        return False
     return study.datasets[study.experiments[experiment].dataset].simulate.motion == "landscape"
 
 
-def of_sample(path):
-    """Input function: `path` with the experiment whose network a sample uses, and its seed."""
+def samples_of_cells():
+    """Samples that are linked to lineages."""
+    return [name for name, sample in study.samples.items() if sample.cells]
 
-    def of(wildcards):
-        name = study.samples[wildcards.sample].experiment
-        return path.format(experiment=name, seed=study.experiments[name].seeds[0])
 
-    return of
+def linking_of_sample(name):
+    """How a sample of cells is linked."""
+    sample = study.samples[name]
+    return sample.linking or study.experiments[sample.experiment].linking
+
+
+def network_of_sample(wildcards):
+    """The checkpoint that a sample uses: one that ships, or the experiment's own training."""
+    name = study.samples[wildcards.sample].experiment
+    experiment = study.experiments[name]
+    run = f"results/runs/{name}/coordinates/seed{experiment.seeds[0]}/checkpoint.safetensors"
+    return experiment.weights or run
 
 
 def panels(wildcards):
-    """For each letter of a figure the files that its kind of panel draws, by what they are."""
+    """For each letter of a figure what its kind of panel draws: stores and scores, by path.
+
+    `cells` is the first recording of the test split itself, as settings.
+    """
     figure = study.figures[wildcards.figure]
     files = {}
     for letter, panel in figure.panels.items():
@@ -144,20 +260,32 @@ def panels(wildcards):
                 "predictions": f"{run}/predictions_test.zarr.zip",
                 "scores": f"{run}/scores.csv",
                 "maps": f"{run}/maps.zarr.zip",
+                "tracks": f"{run}/tracks_test.zarr.zip",
+                "edges": f"{run}/edges_test.zarr.zip",
             }.items()
             if kind in DRAWN[panel.panel]
         }
+        if "cells" in DRAWN[panel.panel]:
+            files[letter]["cells"] = sources(experiment.dataset, "test")[0]
     return files
 
 
-def trained_on(wildcards):
-    """The data set that the network of a sample was trained on."""
-    return study.datasets[study.experiments[study.samples[wildcards.sample].experiment].dataset]
+def files_of_panels(wildcards):
+    """Every file that a figure is drawn from."""
+    files = set()
+    for letter, drawn in panels(wildcards).items():
+        files |= {path for path in drawn.values() if isinstance(path, str)}
+        if "cells" in drawn:
+            of = study.figures[wildcards.figure].panels[letter].of
+            files |= set(files_of_cells(study.experiments[of].dataset, "test"))
+    return sorted(files)
 
 
 def thousands(wildcards):
     """Size of a data set's split, in thousands of localizations."""
     name = wildcards.get("dataset") or study.experiments[wildcards.experiment].dataset
+    if name in annotated():
+        return 20  # a rough guess; a failed attempt is given more
     simulate, videos = study.datasets[name].of_split(wildcards.get("split", "train"))
     return videos * max(simulate.frames) * max(simulate.particles) / 1000
 
@@ -181,24 +309,43 @@ SECONDS_PER_THOUSAND_NODES = 0.13
 """Of one graph pass of a training, on one core of a laptop; for the outlook only."""
 
 
+SECONDS_PER_WINDOW_OF_CELLS = 0.1
+"""Of one pass of a training on recorded cells, likewise."""
+
+
+def left_out():
+    """A line for each figure whose recordings are not on this machine."""
+    for name, figure in study.figures.items():
+        absent = {study.experiments[panel.of].dataset for panel in figure.panels.values()}
+        absent = [missing[dataset] for dataset in sorted(absent) if dataset in missing]
+        if absent:
+            yield (
+                f"  {name}: skipped, '{absent[0]}' is not on this machine. Put it there; of the "
+                f"Cell Tracking Challenge's sets `snakemake --cores all {name}` downloads it"
+            )
+
+
 def outlook():
-    """What lies ahead: trainings take the time, the rest takes minutes."""
+    """What lies ahead: trainings take the time, the rest takes minutes; and what is left out."""
     lines = [
         f"  {run}: about {training_minutes(run.split('/')[2]):.0f} min on a CPU"
         for run in runs()
         if not Path(run, "checkpoint.safetensors").exists()
     ]
     if not lines:
-        return "magik: every network is trained; what is left takes minutes."
+        head = "magik: every network is trained; what is left takes minutes."
+        return "\n".join([head, *left_out()])
     follow = "  to follow one: tail -f results/logs/train/*/*/*.log (loss and time left)"
     head = f"magik, scale {study.scale}: {len(lines)} networks are not trained yet; those needed"
-    return "\n".join([f"{head} take", *lines, follow])
+    return "\n".join([f"{head} take", *lines, follow, *left_out()])
 
 
 def training_minutes(name):
     """A guess from the number of graph passes and their size; a GPU is many times faster."""
     experiment = study.experiments[name]
     recipe = study.recipes[experiment.recipe]
+    if name in linking_experiments():
+        return recipe.epochs * recipe.samples_per_epoch * SECONDS_PER_WINDOW_OF_CELLS / 60
     simulate, _ = study.datasets[experiment.dataset].of_split("train")
     frames = sum(recipe.window or simulate.frames) / 2
     nodes = frames * sum(simulate.particles) / 2

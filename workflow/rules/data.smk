@@ -8,6 +8,8 @@ rule simulate:
         "results/logs/simulate/{dataset}/{split}.log",
     benchmark:
         "results/benchmarks/simulate/{dataset}/{split}.tsv"
+    wildcard_constraints:
+        dataset=any_of(simulated()),
     conda:
         "../../envs/magik.yaml"
     threads: 1
@@ -33,6 +35,8 @@ rule observe:
         "results/logs/observe/{dataset}/{split}.log",
     benchmark:
         "results/benchmarks/observe/{dataset}/{split}.tsv"
+    wildcard_constraints:
+        dataset=any_of(simulated()),
     conda:
         "../../envs/magik.yaml"
     threads: 1
@@ -99,6 +103,12 @@ rule localize:
 rule graph:
     input:
         localizations="results/data/{dataset}/{split}/{tier}/localizations.zarr.zip",
+        # measured on the training set, where the settings ask for it
+        reach=lambda w: (
+            f"results/data/{w.dataset}/reach.json"
+            if study.datasets[w.dataset].graph.keep is not None
+            else []
+        ),
     output:
         graphs="results/data/{dataset}/{split}/{tier}/graphs.zarr.zip",
     log:
@@ -113,7 +123,6 @@ rule graph:
         runtime=minutes(5, 0.01),
     params:
         graph=section("dataset", "graph"),
-        length_px=None,
         code=code("graph"),
     script:
         "../scripts/graph.py"

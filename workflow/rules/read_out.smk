@@ -11,6 +11,8 @@ rule floor:
         "results/logs/floor/{dataset}/{split}/{tier}.log",
     benchmark:
         "results/benchmarks/floor/{dataset}/{split}/{tier}.tsv"
+    wildcard_constraints:
+        dataset=any_of(simulated()),
     conda:
         "../../envs/magik.yaml"
     threads: 1
@@ -69,6 +71,8 @@ rule score:
         "results/logs/score/{experiment}/{tier}/seed{seed}.log",
     benchmark:
         "results/benchmarks/score/{experiment}/{tier}/seed{seed}.tsv"
+    wildcard_constraints:
+        experiment=any_of(name for name in study.experiments if name not in linking_experiments()),
     conda:
         "../../envs/magik.yaml"
     threads: 1
@@ -141,7 +145,7 @@ rule still:
 
 rule figure:
     input:
-        lambda w: sorted({path for panel in panels(w).values() for path in panel.values()}),
+        files_of_panels,
     output:
         pdf=report(
             "results/figures/{figure}.pdf",

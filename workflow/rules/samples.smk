@@ -53,6 +53,7 @@ rule sample_table:
 rule sample_graph:
     input:
         localizations="results/samples/{sample}/localizations.zarr.zip",
+        checkpoint=network_of_sample,
     output:
         graphs="results/samples/{sample}/graphs.zarr.zip",
     log:
@@ -66,19 +67,14 @@ rule sample_graph:
         mem_mb=lambda w, input, attempt: attempt * int(1000 + 100 * input.size_mb),
         runtime=lambda w, attempt: attempt * 10,
     params:
-        # reach and unit of length are those of the data that the network was trained on
-        graph=lambda w: trained_on(w).graph.model_dump(mode="json"),
-        length_px=lambda w: trained_on(w).simulate.field_of_view,
-        code=code("graph"),
+        code=code("sample_graph"),
     script:
-        "../scripts/graph.py"
+        "../scripts/sample_graph.py"
 
 
 rule sample_predict:
     input:
-        checkpoint=of_sample(
-            "results/runs/{experiment}/coordinates/seed{seed}/checkpoint.safetensors"
-        ),
+        checkpoint=network_of_sample,
         graphs="results/samples/{sample}/graphs.zarr.zip",
         localizations="results/samples/{sample}/localizations.zarr.zip",
     output:
@@ -151,6 +147,8 @@ rule sample_export:
         "results/logs/sample_export/{sample}.log",
     benchmark:
         "results/benchmarks/sample_export/{sample}.tsv"
+    wildcard_constraints:
+        sample=any_of(name for name in study.samples if name not in samples_of_cells()),
     conda:
         "../../envs/magik.yaml"
     threads: 1
@@ -183,6 +181,8 @@ rule sample_figure:
         "results/logs/sample_figure/{sample}.log",
     benchmark:
         "results/benchmarks/sample_figure/{sample}.tsv"
+    wildcard_constraints:
+        sample=any_of(name for name in study.samples if name not in samples_of_cells()),
     conda:
         "../../envs/magik.yaml"
     threads: 1
@@ -194,3 +194,136 @@ rule sample_figure:
         code=code("sample_figure"),
     script:
         "../scripts/sample_figure.py"
+
+
+rule sample_cells:
+    input:
+        lambda w: files_of(study.samples[w.sample].cells),
+    output:
+        localizations="results/samples/{sample}/localizations.zarr.zip",
+    log:
+        "results/logs/sample_cells/{sample}.log",
+    benchmark:
+        "results/benchmarks/sample_cells/{sample}.tsv"
+    wildcard_constraints:
+        sample=any_of(samples_of_cells()),
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w, attempt: 3000 * attempt,
+        runtime=lambda w, attempt: 30 * attempt,
+    params:
+        sources=lambda w: [study.samples[w.sample].cells.model_dump(mode="json")],
+        code=code("cells"),
+    script:
+        "../scripts/cells.py"
+
+
+rule sample_edges:
+    input:
+        checkpoint=network_of_sample,
+        graphs="results/samples/{sample}/graphs.zarr.zip",
+    output:
+        edges="results/samples/{sample}/edges.zarr.zip",
+    log:
+        "results/logs/sample_edges/{sample}.log",
+    benchmark:
+        "results/benchmarks/sample_edges/{sample}.tsv"
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        gpu=lambda w: wants_gpu(study.samples[w.sample].experiment),
+        mem_mb=lambda w, input, attempt: attempt * int(3000 + 20 * input.size_mb),
+        runtime=lambda w, input, attempt: attempt * int(30 + input.size_mb),
+    params:
+        predict=lambda w: study.experiments[study.samples[w.sample].experiment].predict.model_dump(
+            mode="json"
+        ),
+        code=code("predict_edges"),
+    script:
+        "../scripts/predict_edges.py"
+
+
+rule sample_link:
+    input:
+        edges="results/samples/{sample}/edges.zarr.zip",
+        localizations="results/samples/{sample}/localizations.zarr.zip",
+    output:
+        tracks="results/samples/{sample}/tracks.zarr.zip",
+    log:
+        "results/logs/sample_link/{sample}.log",
+    benchmark:
+        "results/benchmarks/sample_link/{sample}.tsv"
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w, input, attempt: attempt * int(2000 + 20 * input.size_mb),
+        runtime=lambda w, attempt: attempt * 20,
+    params:
+        linking=lambda w: linking_of_sample(w.sample).model_dump(mode="json"),
+        code=code("link"),
+    script:
+        "../scripts/link.py"
+
+
+rule sample_lineages:
+    input:
+        files=lambda w: files_of(study.samples[w.sample].cells),
+        tracks="results/samples/{sample}/tracks.zarr.zip",
+        edges="results/samples/{sample}/edges.zarr.zip",
+    output:
+        csv=report(
+            "results/samples/{sample}/cells.csv",
+            caption="../report/sample_cells.rst",
+            category="Recordings",
+            subcategory="{sample}",
+            labels={"result": "cells with track and parent (CSV)"},
+        ),
+        parquet="results/samples/{sample}/cells.parquet",
+        challenge=directory("results/samples/{sample}/challenge"),
+        geff=directory("results/samples/{sample}/geff"),  # a level up: Snakemake leaves a mark in it
+        napari="results/samples/{sample}/napari.csv",
+        napari_graph="results/samples/{sample}/napari_graph.json",
+        movie=report(
+            "results/samples/{sample}/movie.gif",
+            caption="../report/sample_cells.rst",
+            category="Recordings",
+            subcategory="{sample}",
+            labels={"result": "movie"},
+        ),
+        summary=report(
+            "results/samples/{sample}/summary.json",
+            caption="../report/sample_summary.rst",
+            category="Recordings",
+            subcategory="{sample}",
+            labels={"result": "summary and warnings"},
+        ),
+        pdf="results/samples/{sample}/figure.pdf",
+        png=report(
+            "results/samples/{sample}/figure.png",
+            caption="../report/sample_cells.rst",
+            category="Recordings",
+            subcategory="{sample}",
+            labels={"result": "figure"},
+        ),
+        source="results/samples/{sample}/figure.csv",
+    log:
+        "results/logs/sample_lineages/{sample}.log",
+    benchmark:
+        "results/benchmarks/sample_lineages/{sample}.tsv"
+    wildcard_constraints:
+        sample=any_of(samples_of_cells()),
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w, input, attempt: attempt * int(3000 + 20 * input.size_mb),
+        runtime=lambda w, attempt: attempt * 30,
+    params:
+        sample=section("sample"),
+        code=code("sample_lineages"),
+    script:
+        "../scripts/sample_lineages.py"

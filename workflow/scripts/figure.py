@@ -1,14 +1,12 @@
-"""Stores and scores -> a figure and its source data. How: magik.plots."""
+"""Stores, scores, recordings -> a figure and its source data: magik.plots, magik.plots_cells."""
 
-from magik import job, metrics, plots, schema, store
-from magik.config import Figure
+from magik import cells, job, metrics, plots, plots_cells, schema, store
+from magik.config import Figure, Source
 
 job.start(snakemake.log[0], rule=snakemake.rule)
 read = {name: lambda path, of=of: store.open(path, of) for name, of in schema.LAYOUTS.items()}
-read["scores"] = metrics.read
-data = {
-    letter: {kind: read[kind](path) for kind, path in paths.items()}
-    for letter, paths in snakemake.params.paths.items()
-}
-drawn = plots.draw(Figure(**snakemake.params.figure), data)
+read |= {"scores": metrics.read, "cells": lambda given: cells.recording(Source(**given))}
+panels = snakemake.params.paths.items()
+data = {letter: {kind: read[kind](given) for kind, given in of.items()} for letter, of in panels}
+drawn = plots.draw(Figure(**snakemake.params.figure), data, plots.PANELS | plots_cells.PANELS)
 plots.save(*drawn, snakemake.output.pdf, snakemake.output.png, snakemake.output.csv)

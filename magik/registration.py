@@ -1,0 +1,121 @@
+"""How frames lie to one another: the spacing of cells, and jumps of the stage.
+
+A jump moves all cells of a frame together, by more than their spacing in the worst case: the next
+cell then lies where the last one was. Growth and migration do not.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.fft import irfftn, next_fast_len, rfftn
+from scipy.ndimage import gaussian_filter
+from scipy.spatial import cKDTree
+
+REACH = 4.0
+"""Longest jump that is looked for, in spacings."""
+
+CELL, BLUR = 0.25, 0.35
+"""Of the density images that are compared: side of a pixel, s.d. of a cell; in spacings."""
+
+CLEAR = 1.2
+"""A jump is believed if frames overlap so many times better with it than without. On recordings
+without jumps the ratio stays below 1.1, with them it was above 1.5."""
+
+FEWEST = 3
+"""Cells in a frame below which no jump is looked for."""
+
+
+def spacing(position: Float[np.ndarray, "rows axes"], frame: Int[np.ndarray, " rows"]) -> float:
+    """Median distance of a localization to the nearest in its frame.
+
+    Args:
+        position: px.
+        frame: of each, ordered.
+
+    Returns:
+        px; 1 where no frame has two localizations apart.
+    """
+    if len(position) < 2:
+        return 1.0
+    # frames stand as sheets far apart, so that the nearest is in the same one
+    apart = 2 * float(np.linalg.norm(np.ptp(position, axis=0))) + 1
+    sheets = np.column_stack([position, frame * apart])
+    nearest = cKDTree(sheets).query(sheets, k=2)[0][:, 1]
+    nearest = nearest[(nearest > 0) & (nearest < apart)]
+    return float(np.median(nearest)) if len(nearest) else 1.0
+
+
+def drift(
+    position: Float[np.ndarray, "rows axes"], frame: Int[np.ndarray, " rows"]
+) -> Float[np.ndarray, "rows axes"]:
+    """Where the stage stood in the frame of each localization, against the first frame.
+
+    The sum of the jumps between successive frames that have localizations.
+
+    Args:
+        position: px.
+        frame: of each, ordered.
+
+    Returns:
+        px, to be subtracted from the positions; 0 as long as nothing jumps.
+    """
+    frames, first = np.unique(frame, return_index=True)
+    stops = np.append(first, len(frame))
+    stage = np.zeros((len(frames), position.shape[1]))
+    for index in range(1, len(frames)):
+        before, after = (position[slice(*stops[i : i + 2])] for i in (index - 1, index))
+        stage[index] = stage[index - 1] + jump(before, after)
+    return stage[np.searchsorted(frames, frame)]
+
+
+def jump(
+    before: Float[np.ndarray, "cells axes"], after: Float[np.ndarray, "others axes"]
+) -> Float[np.ndarray, " axes"]:
+    """How far the stage jumped between two frames.
+
+    The shift at which the densities of cells correlate best, if it is clearly better than none.
+
+    Args:
+        before: positions in the earlier frame, px.
+        after: in the later one.
+
+    Returns:
+        px, to be added to the earlier positions; 0 where it is not clear.
+    """
+    still = np.zeros(before.shape[1])
+    if min(len(before), len(after)) < FEWEST:
+        return still
+    both = np.concatenate([before, after])
+    length = spacing(both, np.repeat([0, 1], [len(before), len(after)]))
+    step, reach = CELL * length, int(REACH / CELL)
+    low, high = both.min(axis=0), both.max(axis=0)
+    margin = 2 * (reach + 4)
+    shape = [next_fast_len(int(side) + 1 + margin, real=True) for side in (high - low) / step]
+
+    def density(position: np.ndarray) -> np.ndarray:
+        counts = np.zeros(shape)
+        np.add.at(counts, tuple(((position - low) / step).astype(int).T + margin // 2), 1.0)
+        return rfftn(gaussian_filter(counts, BLUR / CELL, mode="constant"))
+
+    likeness = irfftn(np.conj(density(before)) * density(after), shape)
+    near = likeness[np.ix_(*[np.arange(-reach, reach + 1)] * len(shape))]
+    best = np.unravel_index(np.argmax(near), near.shape)
+    if near[best] < CLEAR * near[(reach,) * len(shape)]:
+        return still
+    return (np.array(best) - reach) * step
+
+
+def spacings(
+    position: Float[np.ndarray, "rows axes"],
+    frame: Int[np.ndarray, " rows"],
+    start: Int[np.ndarray, " bounds"],
+) -> Float[np.ndarray, " videos"]:
+    """`spacing` of each video.
+
+    Args:
+        position: px.
+        frame: of each, ordered within its video.
+        start: where each video's rows begin, and the end.
+    """
+    return np.array([spacing(position[a:b], frame[a:b]) for a, b in pairwise(start)], float)

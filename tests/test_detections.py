@@ -1,0 +1,254 @@
+"""Detections in tables and graphs: few rows whose answers one can check by eye."""
+
+from pathlib import Path
+
+import geff
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+import zarr
+from geff.core_io import write_arrays
+
+from magik import detections, lineage, lineages, schema
+from magik.config import Source
+from magik.errors import InputError
+
+ROWS = pd.DataFrame(
+    {
+        "id": [10, 11, 12, 13, 14],
+        "t": [4, 5, 7, 7, 8],
+        "y": [1.0, 1.5, 2.0, 3.0, 2.5],
+        "x": [5.0, 5.5, 6.0, 7.0, 6.5],
+        "area": [20, 21, 9, 10, 9],
+        "parent": [-1, 10, 11, 11, 12],
+        "intensity_mean": [0.5] * 5,
+        "comment": list("abcde"),
+    }
+)
+"""10 -> 11, unseen in frame 6, divides into 12 and 13; 12 -> 14."""
+
+
+def read_rows(tmp_path: Path, rows: pd.DataFrame, **settings) -> xr.Dataset:
+    rows.to_csv(tmp_path / "cells.csv", index=False)
+    return detections.read(Source(table=str(tmp_path / "cells.csv"), **settings))
+
+
+def test_a_table_whose_rows_name_their_parents(tmp_path):
+    """In any order of the rows; frames count from 4."""
+    video = read_rows(tmp_path, ROWS.iloc[[4, 2, 0, 3, 1]])
+    schema.check(video, schema.LOCALIZATIONS, "cells")
+    assert video.attrs == {"field_of_view": [3, 7], "first_frame": 4}
+    assert video.frame.values.tolist() == [0, 1, 3, 3, 4]
+    assert video.n_frames.values.tolist() == [5]
+    assert video.x.values.tolist() == [5, 5.5, 6, 7, 6.5]
+    assert video.area.values.tolist() == [20, 21, 9, 10, 9]
+    assert video.intensity.values.tolist() == [0.5] * 5
+    assert not {"id", "parent", "comment", "t", "intensity_mean"} & set(video)
+    assert video.particle.values.tolist() == [0, 0, 1, 2, 1]
+    assert video.parent_particle.values.tolist() == [-1, -1, 0, 0, 0]
+    links, _ = lineage.true_links(video)
+    assert links.T.tolist() == [[0, 1], [1, 2], [1, 3], [2, 4]]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz", "parquet"])
+def test_every_kind_of_table(tmp_path, suffix):
+    path = tmp_path / f"cells.{suffix}"
+    if suffix == "parquet":
+        ROWS.to_parquet(path)
+    else:
+        ROWS.to_csv(path)  # with the row numbers that pandas adds
+    video = detections.read(Source(table=str(path)))
+    xr.testing.assert_identical(video, read_rows(tmp_path, ROWS))
+
+
+@pytest.mark.parametrize("none", [-1, 0, np.nan])
+def test_ways_to_say_that_there_is_no_parent(tmp_path, none):
+    rows = ROWS.assign(parent=[none, 10, 11, 11, 12])
+    xr.testing.assert_identical(read_rows(tmp_path, rows), read_rows(tmp_path, ROWS))
+
+
+def test_a_row_may_be_named_0(tmp_path):
+    rows = ROWS.assign(id=ROWS.id - 10, parent=[-1, 0, 1, 1, 2])
+    xr.testing.assert_identical(read_rows(tmp_path, rows), read_rows(tmp_path, ROWS))
+
+
+@pytest.mark.parametrize("parent", ["parent", "parent_track"])
+def test_a_table_that_names_tracks_and_their_parents(tmp_path, parent):
+    rows = ROWS.drop(columns=["id", "parent"]).assign(track=[1, 1, 2, 3, 2])
+    video = read_rows(tmp_path, rows.assign(**{parent: [-1, -1, 1, 1, 1]}))
+    assert video.particle.values.tolist() == [1, 1, 2, 3, 2]
+    assert video.parent_particle.values.tolist() == [-1, -1, 1, 1, 1]
+
+
+def test_a_table_without_truth_has_none(tmp_path):
+    video = read_rows(tmp_path, ROWS[["t", "x", "y"]])
+    assert not {"particle", "parent_particle", "label"} & set(video)
+
+
+def test_columns_by_other_names(tmp_path):
+    rows = ROWS.rename(columns={"x": "POSITION_X", "area": "size"}).drop(columns="comment")
+    video = read_rows(tmp_path, rows, columns={"x": "POSITION_X", "area": "size"})
+    xr.testing.assert_identical(video, read_rows(tmp_path, ROWS))
+
+
+def test_some_frames_of_a_table(tmp_path):
+    """7 to 9 also has a frame that is empty at its end; the field of view stays that of all."""
+    video = read_rows(tmp_path, ROWS, frames=(7, 10))
+    assert video.attrs == {"field_of_view": [3, 7], "first_frame": 7}
+    assert video.frame.values.tolist() == [0, 0, 1]
+    assert video.n_frames.values.tolist() == [3]
+    assert video.particle.values.tolist() == [1, 2, 1]
+    with pytest.raises(InputError, match=r"its detections are in the frames 4 to 8"):
+        read_rows(tmp_path, ROWS, frames=(20, 30))
+
+
+def test_a_field_of_view_that_is_told(tmp_path):
+    """Positions on its edge are inside of it."""
+    video = read_rows(tmp_path, ROWS, field_of_view=(32, 7))
+    assert video.attrs == {"field_of_view": [32, 7], "first_frame": 4}
+    video = video.assign_attrs(field_of_view=[3, 7])
+    xr.testing.assert_identical(video, read_rows(tmp_path, ROWS))
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({}, r"column 'x', row 4: 7 px from the corner \(1 such rows\); expected 0 to 6.9"),
+        ({"y": [1, 2, 3, 4, 5], "x": 1}, r"column 'y', row 5: 5 px .* \(2 such rows\)"),
+        ({"y": [1, 2, -0.5, 3, 1], "x": 1}, r"column 'y', row 3: -0.5 px .* expected 0 to 3.5"),
+    ],
+)
+def test_positions_outside_of_the_field_of_view(tmp_path, change, line):
+    """The first in time is named, by its row in the file."""
+    rows = ROWS.assign(**change).assign(t=[8, 7, 6, 5, 4], parent=-1)
+    with pytest.raises(InputError, match=line) as error:
+        read_rows(tmp_path, rows, field_of_view=(3.5, 6.9))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"x": [5.0, np.nan, 6.0, 7.0, 6.5]}, r"column 'x', row 2: found 'nan' \(1 such rows\)"),
+        ({"area": [1, 2, np.inf, 3, 4]}, r"column 'area', row 3: found 'inf'"),
+        (
+            {"t": [4, 5.5, 7, 7, 8]},
+            r"column 't', row 2: frame 5.5; expected a whole number, 0 or more",
+        ),
+        ({"y": [1.0, -30.0, 2.0, 3.0, 2.5]}, r"column 'y', row 2: -30 px"),
+        ({"id": [10, 11, 12, 13, 11]}, r"column 'id', row 5: 11 names another row too"),
+        ({"parent": [-1, 10, 11, 99, 12]}, r"column 'parent', row 4: no row has the 'id' 99"),
+        ({"parent": [-1, 10, 13, 11, 12]}, r"row 3: parent 13 is in no earlier frame"),
+        ({"parent": [10, -1, -1, -1, -1]}, r"row 1: parent 10 is in no earlier frame"),
+        ({"frame": 0}, r"'frame' could be any of the columns t, frame"),
+        ({"row_size": 1}, r"column 'row_size' has the name of something else"),
+    ],
+)
+def test_rows_that_are_refused(tmp_path, change, line):
+    with pytest.raises(InputError, match=line) as error:
+        read_rows(tmp_path, ROWS.assign(**change))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"track": [1, 1, 2, 2, 3]}, r"column 'track', row 4: 2 is in frame 7 already"),
+        ({"parent_track": [-1, -1, 1, 1, -1]}, r"row 5: -1, but track 2 has another parent"),
+        ({"parent_track": [-1, -1, 9, 1, 9]}, r"row 3: no row has the 'track' 9 \(2 such rows\)"),
+    ],
+)
+def test_tracks_that_are_refused(tmp_path, change, line):
+    rows = ROWS.drop(columns=["id", "parent"])
+    given = {"track": [1, 1, 2, 3, 2], "parent_track": [-1, -1, 1, 1, 1]}
+    with pytest.raises(InputError, match=line):
+        read_rows(tmp_path, rows.assign(**(given | change)))
+
+
+def test_tables_that_are_refused(tmp_path):
+    for rows, line in (
+        (ROWS.drop(columns="x"), "no column 'x'. It has: id, t, y"),
+        (ROWS.iloc[:0], "a table without rows"),
+    ):
+        with pytest.raises(InputError, match=line):
+            read_rows(tmp_path, rows)
+    with pytest.raises(InputError, match="no column 'POS_X'"):
+        read_rows(tmp_path, ROWS.rename(columns={"x": "pos_x"}), columns={"x": "POS_X"})
+
+
+# GEFF
+
+
+def write_geff(path: Path, edges: list[tuple[int, int]], directed: bool = True) -> Source:
+    """The detections of ROWS, counted from the centre of the first pixel.
+
+    Axes have other names, and some properties are left out.
+    """
+    columns = {"time": ROWS.t, "Y": ROWS.y - 0.5, "X": ROWS.x - 0.5}
+    columns |= {"area": ROWS.area, "tracklet": ROWS.id}
+    properties = {
+        name: {"values": values.to_numpy(), "missing": None} for name, values in columns.items()
+    }
+    properties["seldom"] = {"values": np.arange(5.0), "missing": np.arange(5) == 2}
+    properties["position"] = {"values": np.zeros((5, 2)), "missing": None}
+    metadata = geff.GeffMetadata(
+        directed=directed,
+        axes=[{"name": "time", "type": "time"}, *({"name": n, "type": "space"} for n in "YX")],
+        node_props_metadata={},
+        edge_props_metadata={},
+        track_node_props={"tracklet": "tracklet"},
+    )
+    ends = np.array(edges, np.uint64).reshape(-1, 2)
+    names = ROWS["id"].to_numpy(np.uint64)
+    write_arrays(path, names, properties, ends, {}, metadata, overwrite=True)
+    return Source(geff=str(path))
+
+
+EDGES = [(10, 11), (11, 12), (11, 13), (12, 14)]
+
+
+def test_a_geff_is_the_table_of_its_nodes(tmp_path):
+    video = detections.read(write_geff(tmp_path / "g.zarr", EDGES))
+    rows = ROWS.drop(columns="intensity_mean")
+    xr.testing.assert_identical(video, read_rows(tmp_path, rows))
+
+
+def test_the_edges_of_a_geff_in_any_order_and_direction(tmp_path):
+    turned = [(b, a) for a, b in EDGES[::-1]]
+    xr.testing.assert_identical(
+        detections.read(write_geff(tmp_path / "a.zarr", turned, directed=False)),
+        detections.read(write_geff(tmp_path / "b.zarr", EDGES)),
+    )
+
+
+def test_a_geff_without_edges_tells_no_truth(tmp_path):
+    assert "particle" not in detections.read(write_geff(tmp_path / "g.zarr", []))
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_geff_that_we_wrote_says_the_same(tmp_path, deep):
+    rows = read_rows(tmp_path, ROWS.drop(columns=["area", "intensity_mean"]))
+    if deep:
+        rows = rows.assign(z=("localization", np.arange(5) + 0.25))
+    links, _ = lineage.true_links(rows)
+    tracks = lineage.tracks_of_links(rows, links, "drawn")
+    lineages.geff(tracks, tmp_path / "g.geff")
+    video = detections.read(Source(geff=str(tmp_path / "g.geff"), field_of_view=(3, 7)))
+    xr.testing.assert_identical(video, rows)
+
+
+def test_a_geff_that_is_refused(tmp_path):
+    with pytest.raises(InputError, match="node 14 has several parents"):
+        detections.read(write_geff(tmp_path / "g.zarr", [*EDGES, (13, 14)]))
+    with pytest.raises(InputError, match="node 12 and node 13 are linked within frame 7"):
+        detections.read(write_geff(tmp_path / "g.zarr", [(12, 13)]))
+    none = read_rows(tmp_path, ROWS).isel(localization=[]).assign(row_size=("video", [0]))
+    none = lineage.tracks_of_links(none, np.zeros((2, 0), int), "drawn")
+    lineages.geff(none, tmp_path / "none.geff")
+    with pytest.raises(InputError, match=r"none\.geff: a graph without nodes"):
+        detections.read(Source(geff=str(tmp_path / "none.geff")))
+    zarr.create_array(tmp_path / "m.zarr", data=np.zeros((4, 6, 8)))
+    with pytest.raises(InputError, match=r"m.zarr: cannot be read as GEFF") as error:
+        detections.read(Source(geff=str(tmp_path / "m.zarr")))
+    assert "\n" not in str(error.value)

@@ -1,0 +1,209 @@
+"""Colours and the overlay movie: every cell is seen where it is, in the colour of its track."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from PIL import Image
+
+from magik import lineage, movies, schema
+
+SHAPE = (24, 32)
+
+
+@pytest.fixture
+def tracks() -> xr.Dataset:
+    """A divides into B and C; D is not seen in frames 2 and 3; E is alone.
+
+    label   frame 0 1 2 3 4 5
+      30    A     A A A . . .
+      90    D     D D . . D D
+      40    B     . . . B B B
+      50    C     . . . C C C
+      70    E     . . . . . E
+    """
+    rows = [(t, 30, 8.5, 8.5 + t) for t in (0, 1, 2)]
+    rows += [(t, 90, 20.5, 26.5 - t) for t in (0, 1, 4, 5)]
+    rows += [(t, 40, 5.5, 10.5) for t in (3, 4, 5)]
+    rows += [(t, 50, 12.5, 10.5) for t in (3, 4, 5)]
+    rows += [(5, 70, 20.5, 4.5)]
+    rows.sort(key=lambda row: (row[0], row[2]))  # frame, then y
+    frame, label, y, x = np.array(rows).T
+    localizations = xr.Dataset(
+        {
+            "row_size": ("video", [len(rows)]),
+            "n_frames": ("video", [6]),
+            "frame": ("localization", frame.astype(int)),
+            "x": ("localization", x),
+            "y": ("localization", y),
+            "area": ("localization", np.full(len(rows), 9.0)),
+            "label": ("localization", label.astype(int)),
+        },
+        attrs={"field_of_view": list(SHAPE), "first_frame": 7},
+    )
+    at = {(t, name): row for row, (t, name, _, _) in enumerate(rows)}
+    links = [((0, 30), (1, 30)), ((1, 30), (2, 30)), ((2, 30), (3, 40)), ((2, 30), (3, 50))]
+    links += [((t, name), (t + 1, name)) for t in (3, 4) for name in (40, 50)]
+    links += [((0, 90), (1, 90)), ((1, 90), (4, 90)), ((4, 90), (5, 90))]
+    ends = np.array([(at[one], at[two]) for one, two in links]).T
+    return lineage.tracks_of_links(localizations, ends, "drawn")
+
+
+@pytest.fixture
+def labels(tracks) -> np.ndarray:
+    """A square of 3 x 3 px for each localization; a speck of label 80 in frame 0 is none."""
+    masks = np.zeros((6, *SHAPE), np.uint16)
+    for t, name, y, x in _rows(tracks):
+        masks[t, int(y) - 1 : int(y) + 2, int(x) - 1 : int(x) + 2] = name
+    masks[0, 0, 0] = 80
+    return masks
+
+
+def _rows(tracks):
+    columns = (tracks[name].to_numpy().tolist() for name in ("frame", "label", "y", "x"))
+    return list(zip(*columns, strict=True))
+
+
+def _deep(tracks: xr.Dataset) -> xr.Dataset:
+    """The same cells in a volume, in its third plane."""
+    return tracks.assign(z=("localization", np.full(tracks.sizes["localization"], 2.5)))
+
+
+def _nothing() -> xr.Dataset:
+    """Three frames without a cell."""
+    empty = {name: ("localization", np.zeros(0)) for name in "xy"}
+    whole = {name: ("localization", np.zeros(0, int)) for name in ("frame", "label", "track")}
+    return xr.Dataset(
+        {**empty, **whole, "row_size": ("video", [0]), "n_frames": ("video", [3]),
+         "parent": ("track", np.zeros(0, int))},
+        attrs={"field_of_view": list(SHAPE), "linker": "drawn"},
+    )  # fmt: skip
+
+
+def test_the_layouts_of_these_tests_are_the_real_ones(tracks):
+    schema.check(tracks, schema.TRACKS, "tracks")
+    schema.check(_nothing(), schema.TRACKS, "nothing")
+
+
+# colours -------------------------------------------------------------------------------------
+
+
+def test_colours_of_successive_tracks_are_far_apart():
+    palette = movies.PALETTE.astype(int)
+    for step in (1, 2, 3):
+        assert np.abs(palette[step:] - palette[:-step]).sum(axis=1).min() > 70  # of 3 x 255
+    assert len(np.unique(palette, axis=0)) == len(palette)
+
+
+def test_true_and_found_tracks_that_match_have_the_same_colour(tracks):
+    """D broken at its gap: the longer part keeps its colour, the other takes a new one."""
+    particle = np.searchsorted([30, 40, 50, 70, 90], tracks["label"].to_numpy())
+    known = tracks.assign(particle=("localization", particle))
+    found = known.assign(parent=("track", [-1, -1, 0, 0, -1, -1]))
+    broken = (known["label"] == 90) & (known["frame"] >= 1)
+    found["track"] = known["track"].where(~broken, 5)
+
+    def of(store):
+        colour = movies.colours(store)[store["track"].to_numpy()]
+        return {
+            (t, name): c for (t, name, _, _), c in zip(_rows(store), colour.tolist(), strict=True)
+        }
+
+    true, ours = of(known), of(found)
+    differing = {row for row in true if true[row] != ours[row]}
+    assert differing == {(0, 90)}
+    assert len(set(true.values())) == 5
+    assert ours[0, 90] not in true.values()
+
+
+def test_without_truth_colours_go_by_number(tracks):
+    assert movies.colours(tracks).tolist() == [0, 1, 2, 3, 4]
+    assert movies.colours(_nothing()).tolist() == []
+
+
+# movie ---------------------------------------------------------------------------------------
+
+
+def _shown(path) -> list[np.ndarray]:
+    with Image.open(path) as movie:
+        frames = []
+        for index in range(movie.n_frames):
+            movie.seek(index)
+            frames.append(np.array(movie.convert("RGB")))
+    return frames
+
+
+def _has(picture: np.ndarray, colour) -> np.ndarray:
+    return (picture == np.array(colour)).all(axis=-1)
+
+
+@pytest.mark.parametrize("kind", ["image and masks", "masks", "image", "table", "3D"])
+def test_every_cell_is_in_the_colour_of_its_track(tmp_path, tracks, labels, kind):
+    images = (labels > 0) * 100.0
+    if kind == "3D":
+        tracks = _deep(tracks)
+        images, labels = (np.stack([each * 0, each], axis=1) for each in (images, labels))
+    movies.movie(
+        tracks,
+        images if "image" in kind or kind == "3D" else None,
+        labels if "masks" in kind or kind == "3D" else None,
+        tmp_path / "overlay.gif",
+    )
+    pictures = _shown(tmp_path / "overlay.gif")
+    zoom = movies.ENLARGED
+    assert [picture.shape for picture in pictures] == [(24 * zoom, 32 * zoom, 3)] * 6
+    for row, (t, _, y, x) in enumerate(_rows(tracks)):
+        colour = movies.PALETTE[int(tracks["track"][row])]
+        at = np.argwhere(_has(pictures[t], colour)) / zoom
+        near = np.abs(at - (y, x)).max(axis=1) < 2
+        assert near.sum() > 4, (t, y, x)
+
+
+def test_outlines_are_the_masks(tmp_path, tracks, labels):
+    """E is a square of 3 x 3 px in its corner: enlarged 4-fold, 12 pixels wide less the inner 8."""
+    movies.movie(tracks, None, labels, tmp_path / "overlay.gif")
+    painted = _has(_shown(tmp_path / "overlay.gif")[5], movies.PALETTE[4])
+    expected = np.zeros(painted.shape, bool)
+    expected[19 * 4 : 22 * 4, 3 * 4 : 6 * 4] = True
+    expected[19 * 4 + 2 : 22 * 4 - 2, 3 * 4 + 2 : 6 * 4 - 2] = False
+    np.testing.assert_array_equal(painted, expected)
+
+
+def test_a_division_is_white_for_some_frames(tmp_path, tracks, monkeypatch):
+    """Between A's last and B's first position, in the first two of B's frames only."""
+    monkeypatch.setattr(movies, "MARKED", 2)
+    movies.movie(tracks, None, None, tmp_path / "overlay.gif")
+    middle = (slice(7 * 4 - 4, 7 * 4 + 4), slice(42, 47))  # around (y, x) = (7, 10.5)
+    white = [_has(p[middle], (255, 255, 255)).any() for p in _shown(tmp_path / "overlay.gif")]
+    assert white == [False, False, False, True, True, False]
+    tail = _has(_shown(tmp_path / "overlay.gif")[5][middle], movies.PALETTE[2])
+    assert tail.any(), "then a part of the daughter's tail"
+
+
+def test_a_long_recording_is_thinned_and_a_large_one_shrunk(tmp_path, tracks, monkeypatch):
+    monkeypatch.setattr(movies, "MOST_FRAMES", 4)
+    large = tracks.assign_attrs(field_of_view=[600, 1200])
+    large = large.assign({axis: large[axis] * 40 for axis in "xy"})
+    images = np.random.default_rng(0).normal(size=(6, 600, 1200)).astype(np.float32)
+    movies.movie(large, images, None, tmp_path / "overlay.gif", pixel_size_um=0.5)
+    pictures = _shown(tmp_path / "overlay.gif")
+    assert [picture.shape for picture in pictures] == [(200, 400, 3)] * 3
+    bar = np.flatnonzero(_has(pictures[0], (255, 255, 255))[-10])
+    assert bar.max() - bar.min() + 1 == pytest.approx(200 / 0.5 / 3, abs=1.5), "200 µm"
+
+
+def test_a_movie_without_cells(tmp_path):
+    movies.movie(_nothing(), None, np.zeros((3, *SHAPE), int), tmp_path / "overlay.gif")
+    assert len(_shown(tmp_path / "overlay.gif")) == 3
+    assert list(tmp_path.iterdir()) == [tmp_path / "overlay.gif"]
+
+
+def test_same_tracks_same_bytes(tmp_path, tracks, labels):
+    images = np.random.default_rng(0).integers(0, 255, labels.shape)
+    moved = tracks.assign(x=tracks["x"] + 2)
+    contents = []
+    for name, case in (("one", tracks), ("two", tracks.copy(deep=True)), ("moved", moved)):
+        movies.movie(case, images, None, tmp_path / f"{name}.gif")
+        contents.append((tmp_path / f"{name}.gif").read_bytes())
+    one, two, other = contents
+    assert one == two
+    assert one != other, "test invalid"

@@ -1,0 +1,26 @@
+"""A recording's tracks -> tables, challenge folder, GEFF, movie, figure: magik.lineages."""
+
+from pathlib import Path
+
+from magik import cells, export, job, lineages, movies, plots, plots_cells, schema, store
+from magik.config import Sample
+
+out, given = snakemake.output, Sample(**snakemake.params.sample)
+px_um, interval_s = given.pixel_size_um, given.frame_interval_s
+job.start(snakemake.log[0], rule=snakemake.rule)
+tracks = store.load(snakemake.input.tracks, schema.TRACKS)
+seen = cells.recording(given.cells)
+table = lineages.table(tracks, px_um, interval_s)
+export.save_table(table, out.csv)
+export.save_table(table, out.parquet)
+export.save_table(lineages.napari(tracks), out.napari)
+export.save_summary(lineages.napari_graph(tracks), out.napari_graph)
+edges = store.load(snakemake.input.edges, schema.EDGES)
+export.save_summary(lineages.summary(tracks, edges), out.summary)
+lineages.challenge(tracks, seen.labels, out.challenge, tracks.attrs.get("first_frame", 0))
+lineages.geff(tracks, Path(out.geff, "tracks.geff"), px_um, interval_s)
+movies.movie(tracks, seen.images, seen.labels, out.movie, px_um)
+drawn = plots_cells.draw_lineages(
+    snakemake.wildcards.sample, tracks, seen.images, seen.labels, px_um
+)
+plots.save(*drawn, out.pdf, out.png, out.source)
