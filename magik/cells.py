@@ -39,7 +39,7 @@ def read(source: Source) -> xr.Dataset:
     Of masks: centroid, `label`, area, perimeter, eccentricity, solidity, mean intensity if there
     are images, and which masks of the last LAGS frames share pixels. Parts of one label in one
     frame are one cell. Of tables and GEFF: what `magik.detections` reads; those with a `radius`
-    overlap as discs or balls of that size do.
+    overlap as discs or balls of that size do. Without `field_of_view` theirs is the images'.
 
     Where a lineage is given, `particle` is the label (in a table: the track, else the label).
     The parent of a particle that is not in this video is -1.
@@ -59,7 +59,7 @@ def read(source: Source) -> xr.Dataset:
     files = _files(source)
     if files.detections is not None:
         path = files.detections
-        localizations = detections.read(source)
+        localizations = detections.read(_within_images(source))
         axes = [axis for axis in ("x", "y", "z") if axis in localizations]
         place = np.stack([localizations[axis].to_numpy() for axis in axes], axis=1)
         stage = registration.drift(place, localizations["frame"].to_numpy())
@@ -84,12 +84,15 @@ def join(videos: Sequence[xr.Dataset]) -> xr.Dataset:
 
     Returns:
         LOCALIZATIONS with the columns that all of them have and the largest field of view;
-        `first_frame` is kept where all agree. If some have depth, the others lie at z = 0.
+        `first_frame` is kept where all agree. If some have depth, the others lie at z = 0; if the
+        stage of some jumped, that of the others stood still.
     """
-    if any("z" in video for video in videos):
-        videos = [
-            video if "z" in video else video.assign(z=xr.zeros_like(video["x"])) for video in videos
-        ]
+    for name in ("z", "drift_x", "drift_y", "drift_z"):
+        if any(name in video for video in videos):
+            videos = [
+                video if name in video else video.assign({name: 0.0 * video["x"]})
+                for video in videos
+            ]
     names = [n for n in videos[0].data_vars if all(n in video for video in videos)]
     largest = np.max([video.attrs["field_of_view"] for video in videos], axis=0)
     attrs = {"field_of_view": largest.tolist()}
@@ -268,6 +271,14 @@ def _beside(path: Path | None, source: Source) -> Stack | None:
     return _cut(stack, source)
 
 
+def _within_images(source: Source) -> Source:
+    """Of detections: with the field of view of their images, if it is not given."""
+    images = _files(source).images
+    if images is None or source.field_of_view is not None:
+        return source
+    return source.model_copy(update={"field_of_view": open_stack(images).frame_shape[-2:]})
+
+
 def _cut(stack: Stack, source: Source) -> Stack:
     """The frames that the store of this source has."""
     if source.frames is not None:
@@ -309,9 +320,11 @@ def _measure(masks: Stack, images: Stack | None) -> xr.Dataset:
         columns["label"].append(label)
         for theirs, ours in wanted.items():
             columns[ours].append(table[theirs] + (0.5 if ours in axes else 0.0))
-        before, place = place, np.stack([columns[axis][-1] for axis in axes], axis=1)
-        stage = stage + registration.jump(before, place)
-        stages.append(np.broadcast_to(stage, place.shape))
+        here = np.stack([columns[axis][-1] for axis in axes], axis=1)
+        if len(here):  # an empty frame tells nothing
+            stage = stage + registration.jump(place, here)
+            place = here
+        stages.append(np.broadcast_to(stage, here.shape))
         seen = _Seen(sum(sizes), rank, stage)
         pairs.append(_overlaps(recent, seen))
         recent.append(seen)

@@ -263,7 +263,7 @@ class Network(Section):
     global_decoder: tuple[Count, ...] = Field((64,), description="graph decoder")
     blocks: Count = Field(2, description="FGNN blocks")
     heads: Count = Field(12, description="Z, attention heads")
-    sigma: Positive = Field(0.1, description="initial σ of Eq. 2, fields of view")
+    sigma: Positive = Field(0.1, description="initial σ of Eq. 2, in units of length")
     beta: Positive = Field(1.0, description="initial β of Eq. 2")
     evidence: Count = Field(16, description="magik_tracks: numbers pooled along a track")
 
@@ -331,6 +331,11 @@ class Recipe(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Count = Field(1, description="CPU threads; part of what makes the bytes")
     checkpoint_seconds: Positive = Field(60, description="between two checkpoints")
+
+    @field_validator("window", "window_share")
+    @classmethod
+    def _ordered(cls, limits: tuple[float, float] | None) -> tuple[float, float] | None:
+        return limits and _must_be_range(limits)
 
 
 class Predict(Section):
@@ -670,6 +675,11 @@ class Study(Section):
                 f"experiments.{name}: the data set '{experiment.dataset}' of cells is for tasks "
                 f"of level 'edge', but '{experiment.task}' is of level '{task.level}'"
             )
+        if task.level == "edge" and not dataset.cells:
+            raise ValueError(
+                f"experiments.{name}: the task '{experiment.task}' is about recorded cells, but "
+                f"the data set '{experiment.dataset}' is simulated; give it cells"
+            )
         if dataset.cells and "images" in experiment.tiers:
             raise ValueError(
                 f"experiments.{name}.tiers: the data set '{experiment.dataset}' of cells has the "
@@ -691,7 +701,7 @@ class Study(Section):
         for name, dataset in self.datasets.items():
             sources = (*dataset.cells.train, *dataset.cells.test) if dataset.cells else ()
             paths = [
-                f"{path}_ST" if kind == "folder" else path  # the images may be elsewhere
+                f"{path.rstrip('/')}_ST" if kind == "folder" else path  # images may be elsewhere
                 for source in sources
                 for kind, path in source.files.items()
             ]
@@ -710,6 +720,12 @@ class Study(Section):
             InputError: naming the sample and the file.
         """
         for name, sample in self.samples.items():
+            weights = self.experiments[sample.experiment].weights
+            if weights and not (Path(root) / weights).is_file():
+                raise InputError(
+                    f"config.yaml: experiments.{sample.experiment}.weights: no file '{weights}' "
+                    f"(paths start from {Path(root).resolve()}); null trains a network"
+                )
             for kind, given in sample.files.items():
                 path = Path(root) / given
                 if not (path.exists() if sample.cells else path.is_file()):

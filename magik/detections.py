@@ -22,9 +22,9 @@ from magik.stacks import refusing_damage
 
 HEADERS: dict[str, tuple[str, ...]] = {
     "frame": ("frame", "t"),
-    "x": ("x",),
-    "y": ("y",),
-    "z": ("z",),
+    "x": ("x", "x_px"),
+    "y": ("y", "y_px"),
+    "z": ("z", "z_px"),
     "intensity": ("intensity", "intensity_mean", "mean_intensity"),
     "label": ("label",),
     "particle": ("particle", "track", "track_id"),
@@ -37,15 +37,19 @@ HEADERS: dict[str, tuple[str, ...]] = {
 _NAMES = ("label", "particle", "parent_particle", "id", "parent")
 """Columns that name things: their numbers measure nothing."""
 
+_WHOLE_COLUMNS = ("frame", "x", "y", "z", "radius", *_NAMES)
+"""Columns that no row may lack; where a value of another is missing, nobody measured it."""
+
 _LOWEST_PX = -1.0  # a fit may step a little over the edge of the camera; more is another origin
 
 
 def read(source: Source) -> xr.Dataset:
     """The detections of a table or GEFF as LOCALIZATIONS of one video.
 
-    Every numeric column is read. Positions in a table are in px from the corner of the first
-    pixel; in a GEFF they are in px from its centre, as tools that index arrays count, and ½ px is
-    added to them.
+    Every numeric column is read, except descriptors that some row lacks and those with the name
+    of something else in a store, which `columns` may rename. Positions in a table are in px from
+    the corner of the first pixel; in a GEFF they are in px from its centre, as tools that index
+    arrays count, and ½ px is added to them.
 
     `particle` is what the table calls so (`HEADERS`); or each detection names its `parent` by
     its `id`, or a track its parent by its track where there is no `id`; the edges of a GEFF link
@@ -67,8 +71,7 @@ def read(source: Source) -> xr.Dataset:
         table, columns = read_file(path), source.columns
     else:
         path = Path(str(source.geff))
-        table, axes = _read_geff(path)
-        columns = axes | source.columns
+        table, columns = _read_geff(path, source.columns)
     chosen = _choose(table, columns, path)
     number = frame_numbers(table[chosen.pop("frame")], path)
     order = np.argsort(number, kind="stable")
@@ -80,6 +83,7 @@ def read(source: Source) -> xr.Dataset:
         data |= {axis: data[axis] + 0.5 for axis in ("z", "y", "x") if axis in data}
     for axis in ("x", "y"):
         check_origin(data[axis], table[chosen[axis]], path)
+    _refuse_no_size(data, {ours: table[theirs] for ours, theirs in chosen.items()}, path)
     field_of_view = source.field_of_view or reach(data)
     if source.field_of_view is not None:
         for axis, side in zip(("y", "x"), source.field_of_view, strict=True):
@@ -88,7 +92,10 @@ def read(source: Source) -> xr.Dataset:
         data["label"] = _whole(named["label"], path)
     first, last = int(number[0]), int(number[-1])
     video = one_video(number - first, data, last + 1 - first, first, field_of_view)
-    return _cut(video.assign(_truth(video, named, path)), source.frames, path)
+    truth = _truth(video, named, path)
+    if source.lineage is not None and "label" in named and not truth:
+        _refuse_twice(video, data["label"], named["label"], path)  # labels will be particles
+    return _cut(video.assign(truth), source.frames, path)
 
 
 # tables --------------------------------------------------------------------------------------
@@ -252,21 +259,26 @@ def _place(column: pd.Series, row: int, path: Path) -> str:
 
 
 def _choose(table: pd.DataFrame, columns: Mapping[str, str], path: Path) -> dict[str, str]:
-    """Our name: name in this table, for every column that is read: all that hold numbers."""
+    """Our name: name in this table, for every column that is read."""
+    reserved = set(schema.LOCALIZATIONS.variables) - set(HEADERS)
+    for ours in columns:
+        if ours in reserved:
+            raise InputError(
+                f"{path}: columns: '{ours}' is the name of something else in a store; expected "
+                f"{', '.join(HEADERS)} or a descriptor of your own"
+            )
     free = {str(name): str(name).strip().lower() for name in table.columns}
     free = {name: bare for name, bare in free.items() if name not in columns.values()}
     chosen = choose(table, columns, HEADERS, free, path)
-    recognised = {name for names in HEADERS.values() for name in names}
+    known = reserved.union(*HEADERS.values())
     for name in map(str, table.select_dtypes("number").columns):
-        if name in free and free[name] not in recognised and not name.startswith("Unnamed:"):
+        if name in free and free[name] not in known and not name.startswith("Unnamed:"):
             chosen[name] = name  # pandas calls a column of row numbers Unnamed
-    for ours in chosen:
-        variable = schema.LOCALIZATIONS.variables.get(ours)
-        if variable and variable.dims != ("localization",):
-            raise InputError(
-                f"{path}: column '{ours}' has the name of something else in a store; rename it"
-            )
-    return chosen
+    return {
+        ours: theirs
+        for ours, theirs in chosen.items()
+        if ours in (*columns, *_WHOLE_COLUMNS) or not table[theirs].isna().any()
+    }
 
 
 def _whole(column: pd.Series, path: Path) -> np.ndarray:
@@ -284,8 +296,25 @@ def _refuse_outside(position: np.ndarray, side: float, column: pd.Series, path: 
         row = int(np.argmax(outside))
         raise InputError(
             f"{_place(column, row, path)}: {position[row]:g} px from the corner ({outside.sum()} "
-            f"such rows); expected 0 to {side:g}, as field_of_view says (height, width)"
+            f"such rows); expected 0 to {side:g}, as field_of_view (height, width) or the images "
+            "say"
         )
+
+
+def _refuse_no_size(
+    data: Mapping[str, np.ndarray], columns: Mapping[str, pd.Series], path: Path
+) -> None:
+    """Of detections with a radius, which overlap by shares of their size."""
+    if "radius" not in data:
+        return
+    for ours, unit in (("radius", "px"), ("area", "px³" if "z" in data else "px²")):
+        bad = data[ours] <= 0 if ours in data else np.zeros(1, bool)
+        if bad.any():
+            row = int(np.argmax(bad))
+            raise InputError(
+                f"{_place(columns[ours], row, path)}: {ours} = {data[ours][row]:g} ({bad.sum()} "
+                f"such rows); expected > 0 {unit}"
+            )
 
 
 def _cut(video: xr.Dataset, frames: tuple[int, int] | None, path: Path) -> xr.Dataset:
@@ -410,8 +439,8 @@ def _refuse_two_parents(
 # graphs --------------------------------------------------------------------------------------
 
 
-def _read_geff(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Nodes as rows, edges as their parents; and the names of the axes.
+def _read_geff(path: Path, given: Mapping[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Nodes as rows, edges as their parents; and `given` after the names of the axes.
 
     Left out is what is not one number for every node, and the tracks that the graph names: its
     edges tell them.
@@ -442,9 +471,16 @@ def _read_geff(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
         ours = "frame" if axis.type == "time" else axis.name.lower()
         if ours in ("frame", "x", "y", "z"):
             columns[ours] = axis.name
+    columns |= given
     if len(graph["edge_ids"]):
-        time = table[columns.get("frame", "t")].to_numpy()
+        time = numbers(table[_choose(table, columns, path)["frame"]], path)
         ends = nodes.get_indexer(graph["edge_ids"].ravel()).reshape(-1, 2).T
+        if np.any(ends < 0):
+            absent = graph["edge_ids"][np.any(ends < 0, axis=0)][0]
+            raise InputError(
+                f"{path}: an edge joins the nodes {absent[0]} and {absent[1]}, which are not both "
+                "there; expected edges between nodes of the graph"
+            )
         sender, receiver = np.where(time[ends[0]] <= time[ends[1]], ends, ends[::-1])
         at_once = time[sender] == time[receiver]
         if at_once.any():

@@ -1,7 +1,7 @@
 """Localizations -> spatiotemporal graphs (Methods, "Description of MAGIK").
 
 A node is a localization; a directed edge joins it to each localization within `radius` in one
-of the next `max_lag` frames. Here, and only here, lengths become fields of view.
+of the next `max_lag` frames. Here, and only here, lengths become fields of view or spacings.
 """
 
 import json
@@ -65,7 +65,7 @@ def build(localizations: xr.Dataset, config: Graph, length_px: float | None = No
     _refuse_bad_rows(columns, frame, video)
     position = _still(localizations, axes)
     if config.unit == "spacing":
-        length = registration.spacings(position, frame, schema.offsets(row_size))
+        length = _spacings(localizations, position)
         for name in set(columns) - {*AXES, *DIMENSIONLESS}:
             columns[name] = _over_median(columns[name], row_size)
     else:
@@ -185,8 +185,7 @@ def reach(localizations: xr.Dataset, config: Graph) -> Graph:
     row_size = localizations["row_size"].to_numpy()
     position = _still(localizations, list(config.axes))
     if config.unit == "spacing":
-        length = registration.spacings(position, frame, schema.offsets(row_size))
-        length = length[schema.row_of(row_size)]
+        length = _spacings(localizations, position)[schema.row_of(row_size)]
     else:
         length = np.full(len(frame), float(max(localizations.attrs["field_of_view"])))
     distance = np.linalg.norm(position[receiver] - position[sender], axis=1) / length[sender]
@@ -198,11 +197,21 @@ def reach(localizations: xr.Dataset, config: Graph) -> Graph:
     left = may_lose - np.sum(lag > longest)
     farthest = np.sort(inside)[::-1][max(0, int(left))] if len(inside) else config.radius
     # a little farther than the farthest seen: the next recording's is not the same
-    radius = min(config.radius, REACH_MARGIN * float(farthest))
+    radius = min(config.radius, max(REACH_MARGIN * float(farthest), LEAST_REACH))
     return config.model_copy(update={"max_lag": longest, "radius": radius})
 
 
-REACH_MARGIN = 1.1
+REACH_MARGIN, LEAST_REACH = 1.1, 0.01
+
+
+def _spacings(localizations: xr.Dataset, position: np.ndarray) -> np.ndarray:
+    """[videos] px; a cell that is alone has the field of view to itself."""
+    return registration.spacings(
+        position,
+        localizations["frame"].to_numpy(),
+        schema.offsets(localizations["row_size"].to_numpy()),
+        alone=float(max(localizations.attrs["field_of_view"])),
+    )
 
 
 def _still(localizations: xr.Dataset, axes: list[str]) -> np.ndarray:

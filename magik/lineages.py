@@ -43,7 +43,6 @@ def challenge(
     labels: schema.Frames | None,
     folder: str | Path,
     first_frame: int = 0,
-    radius_px: float | None = None,
 ) -> None:
     """A result in the format of the Cell Tracking Challenge: `mask000.tif` ..., `res_track.txt`.
 
@@ -55,14 +54,13 @@ def challenge(
         tracks: TRACKS of one video, with `label` where there are masks.
         labels: the masks that the localizations were found in [frame, y, x] or [frame, z, y, x];
             pixels of labels that are no localization become 0. Without them a disc, or ball, is
-            drawn at each position; balls into a volume whose sides, positions and radii are
+            drawn at each position, its radius half the median distance to the nearest neighbour,
+            at most LARGEST_DISC; balls into a volume whose sides, positions and radii are
             divided by the least whole number that leaves MOST_VOXELS or fewer. Each cell has a
             voxel of its own. The files do not say that number: compare their sides with the field
             of view.
         folder: where; must be new or empty.
         first_frame: number of the first frame in the names of files and in `res_track.txt`.
-        radius_px: of the discs; by default half the median distance to the nearest neighbour,
-            at most LARGEST_DISC.
 
     Raises:
         InputError: if the folder is not empty, if there are too many labels for uint16, or if
@@ -83,7 +81,7 @@ def challenge(
     digits = max(3, len(str(first_frame + frames - 1)))
     shape, divisor = _sides_of_discs(tracks)
     place = positions(tracks) / divisor
-    radius = (_disc_radius(tracks) if radius_px is None else radius_px) / divisor
+    radius = _disc_radius(tracks) / divisor
     with _whole_folder(folder) as aside:
         aside.mkdir()
         for frame, rows in enumerate(rows_of_frames(tracks)):
@@ -273,7 +271,7 @@ def table(
     Returns:
         `track_id` from 1, as in `challenge` where no gap splits a track, and `parent_id`, 0 where
         there is none; `frame` as numbered in the recording, `time_s`, positions from the corner
-        of the field of view in px and µm, and every further column.
+        of the field of view in px and µm, and every further column whose name is none of these.
     """
     track, frame = tracks["track"].to_numpy(), tracks["frame"].to_numpy()
     columns = {
@@ -290,7 +288,7 @@ def table(
     columns |= {
         str(name): column.to_numpy()
         for name, column in tracks.data_vars.items()
-        if column.dims == ("localization",) and name not in ("track", "frame", *axes)
+        if column.dims == ("localization",) and name not in {"track", *axes, *columns}
     }
     return pd.DataFrame(columns)
 
@@ -317,6 +315,9 @@ def napari(tracks: xr.Dataset) -> pd.DataFrame:
 
 def napari_graph(tracks: xr.Dataset) -> dict[int, list[int]]:
     """The `graph` of napari's tracks layer: the parent of each track that has one.
+
+    JSON turns the keys into strings, and napari expects integers. To read it back:
+    ``{int(track): parents for track, parents in json.loads(text).items()}``.
 
     Args:
         tracks: TRACKS of one video.

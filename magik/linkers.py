@@ -10,7 +10,6 @@
 truth as a network does.
 """
 
-import importlib.util
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
@@ -273,37 +272,17 @@ def tuned(name: str, training: xr.Dataset) -> dict[str, float]:
     return chosen
 
 
-def compare(training: xr.Dataset, test: xr.Dataset) -> list[xr.Dataset]:
-    """Tracks of every linker that can link the test videos, tuned on the training videos.
-
-    Overlap needs masks, and LapTrack is an optional extra: without them there is one less.
-
-    Args:
-        training: LOCALIZATIONS with their truth.
-        test: LOCALIZATIONS.
-
-    Returns:
-        TRACKS of each linker; the attribute `parameters` tells what was chosen.
-    """
-    names = ["nearest", "trackpy"]
-    if importlib.util.find_spec("laptrack"):
-        names.append("laptrack")
-        if all("pair_pixels" in videos for videos in (training, test)):
-            names.append("laptrack_overlap")
-    found = []
-    for name in names:
-        chosen = tuned(name, training)
-        found.append(LINKERS[name].link(test, **chosen).assign_attrs(parameters=chosen))
-    return found
-
-
 # --- rows ----------------------------------------------------------------------------------
 
 
 def _positions(localizations: xr.Dataset) -> np.ndarray:
-    """Positions [rows, axes], px."""
+    """Positions [rows, axes], px, without the jumps of the stage: as graphs have them."""
     axes = [axis for axis in ("x", "y", "z") if axis in localizations]
-    return np.stack([localizations[axis].to_numpy().astype(float) for axis in axes], axis=1)
+    position = np.stack([localizations[axis].to_numpy().astype(float) for axis in axes], axis=1)
+    for k, axis in enumerate(axes):
+        if f"drift_{axis}" in localizations:
+            position[:, k] -= localizations[f"drift_{axis}"].to_numpy()
+    return position
 
 
 def _videos(localizations: xr.Dataset) -> Iterator[list[slice]]:

@@ -9,6 +9,7 @@ depends on the order of the edges in the store: there is no chance in it.
 from typing import NamedTuple, Self
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from jaxtyping import Float, Int
 from scipy import sparse
@@ -72,7 +73,7 @@ def run(edges: xr.Dataset, localizations: xr.Dataset, config: Linking) -> xr.Dat
         config: method, threshold and how many links may leave and reach a localization.
 
     Returns:
-        TRACKS, the attribute `linker` being "magik".
+        TRACKS, the attribute `linker` being "magik", `threshold` that of the linked edges.
 
     Raises:
         InputError: if the two are not of the same localizations.
@@ -89,7 +90,8 @@ def run(edges: xr.Dataset, localizations: xr.Dataset, config: Linking) -> xr.Dat
     else:
         chosen = best_set(linked, config.threshold, config.children, config.parents)
     links = np.stack([linked.sender[chosen], linked.receiver[chosen]])
-    return lineage.tracks_of_links(localizations, links, "magik")
+    tracks = lineage.tracks_of_links(localizations, links, "magik")
+    return tracks.assign_attrs(threshold=config.threshold)
 
 
 def published(linked: Linked, children: int, parents: int) -> Int[np.ndarray, " links"]:
@@ -133,9 +135,10 @@ def best_set(
     threshold of ½ the set is the likeliest one, if edges were independent. Every link of it is a
     linked edge, so that a division needs two of them.
 
-    Left out beforehand is an edge whose ends are also joined step by step, by linked edges over
-    localizations between them: it skips localizations of its own track. Beside the first of these
-    steps it would look like a division.
+    Left out beforehand is an edge whose ends are also joined step by step, over localizations
+    between them, by linked edges each of which is at least as likely: it skips localizations of
+    its own track. And no two links leave a localization of which the later receiver can be
+    reached from the earlier one by linked edges: that is a track and a skip of it, and no division.
 
     Args:
         linked: the linked edges.
@@ -148,17 +151,22 @@ def best_set(
     """
     if not len(linked.sender):
         return np.empty(0, np.int64)
-    edge = np.flatnonzero(~_skips(linked))
+    edge, rivals = _without_skips(linked)
     probability, least = (np.clip(p, SURE, 1 - SURE) for p in (linked.probability, threshold))
     score = logit(probability) - logit(least)
+    limited = [
+        (_sharing(linked.sender[edge]), children),
+        (_sharing(linked.receiver[edge]), parents),
+        (_pairs(rivals, len(edge)), 1),
+    ]
     found = milp(
         -score[edge],
         integrality=np.ones(len(edge)),
         bounds=Bounds(0, 1),
-        constraints=[
-            LinearConstraint(_sharing(linked.sender[edge]), ub=children),
-            LinearConstraint(_sharing(linked.receiver[edge]), ub=parents),
-        ],
+        constraints=LinearConstraint(
+            sparse.vstack([which for which, _ in limited]),
+            ub=np.concatenate([np.full(which.shape[0], most) for which, most in limited]),
+        ),
         options={"mip_rel_gap": 0},
     )
     if found.x is None:
@@ -166,16 +174,49 @@ def best_set(
     return edge[found.x > 0.5]
 
 
-def _skips(linked: Linked) -> np.ndarray:
-    """Whether two or more linked edges, one after the other, join the ends of an edge."""
-    rows = int(linked.receiver.max()) + 1
-    ends = (linked.sender, linked.receiver)
-    step = sparse.csr_array((np.ones(len(linked.sender), bool), ends), shape=(rows, rows))
-    joined = steps = step @ step
-    for _ in range(int(linked.lag.max()) - 2):
-        steps = steps @ step
-        joined = joined + steps
-    return joined[ends].astype(bool)
+def _without_skips(linked: Linked) -> tuple[np.ndarray, np.ndarray]:
+    """Edges that no detour is as likely as, and pairs of them that are no division.
+
+    The likelihood of a detour is that of its weakest edge. Where a detour leads over an edge that
+    is left out, there is another one, as likely, over edges that are not.
+
+    Returns:
+        edge: which of the linked edges are left.
+        rivals: [2, pairs], places in `edge`: the step from a sender and the edge past it.
+    """
+    step = pd.DataFrame({"sender": linked.sender, "receiver": linked.receiver})
+    step = step.assign(weakest=linked.probability, lag=linked.lag)
+    farthest = np.zeros(int(linked.receiver.max()) + 1, np.int64)
+    np.maximum.at(farthest, linked.receiver, linked.lag)
+    first = step.set_axis(["sender", "over", "weakest_first", "lag_first"], axis=1)
+    paths = [step]
+    while len(paths[-1]):  # paths of one edge more; each takes a frame at least
+        path = first.merge(paths[-1], left_on="over", right_on="sender", suffixes=("", "_rest"))
+        path["lag"] += path["lag_first"]
+        path["weakest"] = np.minimum(path["weakest"], path["weakest_first"])
+        path = path[path["lag"].to_numpy() <= farthest[path["receiver"].to_numpy()]]
+        ends = path.groupby(["sender", "receiver"], as_index=False, sort=False)
+        paths.append(ends[["weakest", "lag"]].max())
+    ends = ["sender", "receiver"]
+    detours = pd.concat(paths[1:]).groupby(ends, as_index=False, sort=False)["weakest"].max()
+    detour = step[ends].merge(detours, on=ends, how="left")["weakest"].fillna(0).to_numpy()
+    edge = np.flatnonzero(detour < linked.probability)
+
+    left = step.loc[edge, [*ends, "lag"]].assign(place=np.arange(len(edge)))
+    pairs = left.merge(left, on="sender", suffixes=("", "_past"))
+    pairs = pairs[pairs["lag"] < pairs["lag_past"]]
+    joined = (
+        pd.concat(paths)[ends].drop_duplicates().set_axis(["receiver", "receiver_past"], axis=1)
+    )
+    pairs = pairs.merge(joined, on=["receiver", "receiver_past"])
+    return edge, pairs[["place", "place_past"]].to_numpy().T
+
+
+def _pairs(pairs: np.ndarray, edges: int) -> sparse.csr_array:
+    """One row for each of the pairs [2, pairs]: 1 at its two edges."""
+    row = np.tile(np.arange(pairs.shape[1]), 2)
+    ones = np.ones(pairs.size)
+    return sparse.csr_array((ones, (row, pairs.ravel())), shape=(pairs.shape[1], edges))
 
 
 def _sharing(end: np.ndarray) -> sparse.csr_array:

@@ -1,7 +1,7 @@
 """The network (Methods, "Description of MAGIK"), and ours that sees whole tracks.
 
-Inside, lengths are fields of view. `MAGIK` reads like the paper: encoders, FGNN blocks,
-decoders. `MAGIKTracks` shares its pieces and adds evidence pooled along soft tracks.
+Inside, lengths are fields of view, or spacings of cells. `MAGIK` reads like the paper: encoders,
+FGNN blocks, decoders. `MAGIKTracks` shares its pieces and adds evidence pooled along soft tracks.
 """
 
 from itertools import pairwise
@@ -68,7 +68,7 @@ class LocalReceptiveField(nn.Module):
     gradient with it, where d is some hundred times σ and more).
 
     Args:
-        sigma: initial σ, in fields of view (as all distances inside the network).
+        sigma: initial σ, in the unit of all distances inside the network.
         beta: initial β, dimensionless.
     """
 

@@ -105,7 +105,7 @@ def link_graph(
     links: Integer[np.ndarray, "end link"],
     extent: tuple[float, float, float],
 ) -> pd.DataFrame:
-    """True or predicted links in time and space, coloured by frame as their nodes (Fig. 2c, e).
+    """True links or linked edges in time and space, coloured by frame as their nodes (Fig. 2c, e).
 
     Args:
         axes: to draw into.
@@ -496,9 +496,8 @@ def _draw_segmentation(place: plots.Place, panel: Panel, data: Mapping[str, Any]
 
 
 def _draw_candidates(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
-    tracks, edges = _first_video(data["tracks"]), data["edges"]
-    first = slice(0, int(edges["n_edge"][0]))
-    ends = np.stack([edges[end][first].to_numpy() for end in ("sender", "receiver")])
+    tracks = _first_video(data["tracks"])
+    ends, _ = _candidates(data["edges"])
     axes = place.image(panel.title or "candidate graph")
     return candidate_graph(axes, _nodes(tracks), ends, _extent(tracks))
 
@@ -512,7 +511,8 @@ def _draw_links(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -> pd
         same_track = data["edges"].attrs["target_name"] == "same_track"  # what it was trained for
         quantity = "candidate_f1_same_track" if same_track else "candidate_f1"
         title = _with_score("predicted graph", "F1", data["scores"], quantity)
-        links, _ = lineage.links_of_tracks(tracks)
+        ends, probability = _candidates(data["edges"])
+        links = ends[:, probability > tracks.attrs["threshold"]]  # what the score is about
     axes = place.image(panel.title or title)
     return link_graph(axes, _nodes(tracks), links, _extent(tracks))
 
@@ -543,6 +543,15 @@ def _first_video(tracks: xr.Dataset) -> xr.Dataset:
     return one.isel(track=slice(0, own))
 
 
+def _candidates(edges: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Sender and receiver [2, edges] of the first video's edges, and their probability."""
+    first = slice(0, int(edges["n_edge"][0]))
+    sender, receiver, probability = (
+        edges[name][first].to_numpy() for name in ("sender", "receiver", "probability")
+    )
+    return np.stack([sender, receiver]), probability
+
+
 def _nodes(tracks: xr.Dataset) -> pd.DataFrame:
     return pd.DataFrame({name: tracks[name].to_numpy() for name in ("x", "y", "frame")})
 
@@ -571,7 +580,7 @@ PANELS: dict[str, plots.Drawer] = {
 }
 """What each kind is drawn from: all: `tracks`, of which the first video is shown; segmentation,
 division: also `cells`, its `Recording`; candidate_graph, predicted_links: `edges`; predicted_links,
-predicted_tracks: `scores`."""
+predicted_tracks: `scores`. predicted_links are the edges above the `threshold` of the tracks."""
 
 
 # what panels share ---------------------------------------------------------------------------

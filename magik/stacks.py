@@ -21,6 +21,8 @@ import zarr
 
 from magik.errors import InputError
 
+_WHOLE = "iub"  # kinds of types that hold whole numbers
+
 
 @dataclass(frozen=True)
 class Stack(Sequence):
@@ -31,7 +33,7 @@ class Stack(Sequence):
     Attributes:
         path: the file or folder, for errors.
         frame_shape: (z,) y, x, px.
-        dtype: of its pixels.
+        dtype: of the pixels of the first frame of the file or folder.
         load: index among all frames of the file or folder -> the frame.
         rows: indices of those that are in this stack.
         first_frame: number of the first in the files.
@@ -79,10 +81,15 @@ class Stack(Sequence):
                 f"{self.path}: frame {self.first_frame + range(len(self))[key]} has "
                 f"{_times(frame.shape)} px; expected {self.size} px as in the first"
             )
+        if self.dtype.kind in _WHOLE and frame.dtype.kind not in _WHOLE:
+            raise InputError(
+                f"{self.path}: frame {self.first_frame + range(len(self))[key]} is of type "
+                f"{frame.dtype}; expected whole numbers ({self.dtype}) as in the first"
+            )
         return frame
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.stack(list(self)).astype(dtype or self.dtype, copy=False)
+        return np.asarray(np.stack(list(self)), dtype)
 
     def cut(self, frames: tuple[int, int], why: str) -> "Stack":
         """The frames of these numbers.
@@ -108,10 +115,20 @@ def open_stack(path: Path) -> Stack:
     """A TIFF or OME-TIFF, a Zarr array, or a folder of numbered TIFFs; pixels are not yet read.
 
     Raises:
-        InputError: if it is missing, damaged, or not frames of one channel.
+        InputError: if it is missing, damaged, empty, or not frames of one channel.
     """
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; expected TIFF, Zarr or numbered TIFFs")
+    stack = _open(path)
+    if 0 in stack.shape:
+        raise InputError(
+            f"{path}: {len(stack)} frames of {stack.size} px; expected at least one frame of at "
+            "least one pixel"
+        )
+    return stack
+
+
+def _open(path: Path) -> Stack:
     if path.is_file():
         return _open_tiff(path)
     if any((path / name).exists() for name in ("zarr.json", ".zarray", ".zgroup")):
@@ -201,7 +218,7 @@ def _lay_out(array: Any, axes: str, path: Path, form: tuple[str, str], timed: bo
     stack slices; in a file that is one frame (not `timed`) it counts as depth.
     """
     shape = array.shape
-    long = [k for k, axis in enumerate(axes) if axis not in "YX" and shape[k] > 1]
+    long = [k for k, axis in enumerate(axes) if axis not in "YX" and shape[k] != 1]
     listed = ", ".join(f"{axis} = {n}" for axis, n in zip(axes, shape, strict=True))
     if any(axes[k] in "SC" for k in long):
         raise InputError(f"{path}: several channels or colours ({listed}); expected one")

@@ -230,9 +230,14 @@ def ranges(examples: GraphSet, recipe: Recipe) -> dict[str, Any]:
     height, width = graphs.attrs["field_of_view"]
     density = graphs["n_node"].to_numpy() / examples.n_frames / (height * width)
     lengths = [int(examples.n_frames.min()), int(examples.n_frames.max())]
+    if recipe.window_share:
+        shares = zip(recipe.window_share, lengths, strict=True)
+        seen = [max(round(share * frames), examples.max_lag + 1) for share, frames in shares]
+    else:
+        seen = [min(frames, lengths[1]) for frames in recipe.window or lengths]
     covered: dict[str, Any] = {
         "density": [float(density.min()), float(density.max())],
-        "frames": [min(frames, lengths[1]) for frames in recipe.window or lengths],
+        "frames": seen,
         "localizations": int(graphs.sizes["node"]),
         "length_px": float(graphs["length_px"].mean()),
         "unit": str(graphs.attrs["unit"]),

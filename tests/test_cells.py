@@ -346,6 +346,37 @@ def test_a_table_with_a_lineage(tmp_path, source):
         cells.read(table(tmp_path, ROWS.drop(columns="label"), lineage=source.lineage))
 
 
+def test_a_lineage_of_labels_that_are_in_a_frame_twice(tmp_path, source):
+    rows = ROWS.assign(label=[3, 5, 8, 5, 5])
+    with pytest.raises(InputError, match=r"column 'label', row 5: 5 is in frame 3 already"):
+        cells.read(table(tmp_path, rows, lineage=source.lineage))
+    assert "particle" not in cells.read(table(tmp_path, rows)), "without lineage they may be"
+
+
+@pytest.mark.parametrize("rows", [table, graph])
+def test_the_field_of_view_of_detections_is_that_of_their_images(tmp_path, source, rows):
+    """Detections reach from 0 to 2 px and 5 px, in images of 6 x 8 px."""
+    alone = rows(tmp_path)
+    for settings, view in (
+        ({}, [2, 5]),
+        ({"images": source.images}, [6, 8]),
+        ({"images": source.images, "field_of_view": (5, 7)}, [5, 7]),
+    ):
+        found = cells.read(alone.model_copy(update=settings))
+        assert found.attrs["field_of_view"] == view
+    far = table(tmp_path, ROWS.assign(x=ROWS.x + 4), images=source.images)
+    with pytest.raises(InputError, match=r"'x', row 5: 9 px .* expected 0 to 8, .* the images say"):
+        cells.read(far)
+
+
+@pytest.mark.parametrize("wrong", [1.5, np.nan])
+def test_a_later_frame_that_is_no_mask(tmp_path, wrong):
+    folder = save(tmp_path / "m", "t", drawn(), first=5)
+    write(folder / "t007.tif", np.full((6, 8), wrong, np.float32))
+    with pytest.raises(InputError, match=r"m: frame 7 is of type float32; expected whole numbers"):
+        cells.read(Source(masks=str(folder)))
+
+
 def test_a_parent_before_the_first_frame_is_none(tmp_path):
     rows = ROWS.rename(columns={"label": "track"}).assign(parent_track=[-1, 3, 3, 3, 3])
     assert cells.read(table(tmp_path, rows)).parent_particle.values.tolist() == [-1, *[3] * 4]
@@ -461,6 +492,8 @@ def test_flat_and_deep_videos_stand_together(tmp_path):
     (tmp_path / "deep.csv").write_text("t,x,y,z\n0,1,2,5\n")
     videos = [cells.read(Source(table=str(tmp_path / f"{n}.csv"))) for n in ("flat", "deep")]
     np.testing.assert_array_equal(cells.join(videos)["z"], [0, 0, 5])
+    jumped = videos[0].assign(drift_x=("localization", [0.0, 7.0]))
+    np.testing.assert_array_equal(cells.join([jumped, videos[1]])["drift_x"], [0, 7, 0])
     assert "z" not in cells.join(videos[:1])
 
 

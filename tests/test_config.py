@@ -161,7 +161,10 @@ def test_what_is_not_yaml_is_refused_with_file_and_line(tmp_path, content, messa
 
 def test_a_recording_that_is_not_there_is_refused(tmp_path):
     mine = study(**sample(movie="mine.tif"))
-    with pytest.raises(InputError, match=r"samples\.\w+\.\w+: no file '"):
+    with pytest.raises(InputError, match=r"experiments\.\w+\.weights: no file '.*null trains"):
+        mine.must_find_files(tmp_path)
+    (tmp_path / "magik").symlink_to(ROOT / "magik")
+    with pytest.raises(InputError, match=r"samples\.\w+\.[\w.]+: no file '"):
         mine.must_find_files(tmp_path)
     study().must_find_files(ROOT)
 

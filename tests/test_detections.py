@@ -142,13 +142,47 @@ def test_positions_outside_of_the_field_of_view(tmp_path, change, line):
         ({"parent": [-1, 10, 13, 11, 12]}, r"row 3: parent 13 is in no earlier frame"),
         ({"parent": [10, -1, -1, -1, -1]}, r"row 1: parent 10 is in no earlier frame"),
         ({"frame": 0}, r"'frame' could be any of the columns t, frame"),
-        ({"row_size": 1}, r"column 'row_size' has the name of something else"),
+        ({"radius": [2, 2, 0, 1, -1]}, r"'radius', row 3: radius = 0 \(2 such rows\); .* > 0 px"),
+        ({"radius": [2, 2, np.nan, 1, 1]}, r"column 'radius', row 3: found 'nan'"),
+        ({"radius": 2, "area": [9, 0, 9, 9, 9]}, r"'area', row 2: area = 0 .* expected > 0 px²"),
+        ({"label": [1, 1.5, 2, 3, 4]}, r"column 'label', row 2: 1.5; expected a whole number"),
     ],
 )
 def test_rows_that_are_refused(tmp_path, change, line):
     with pytest.raises(InputError, match=line) as error:
         read_rows(tmp_path, ROWS.assign(**change))
     assert "\n" not in str(error.value)
+
+
+def test_columns_with_the_name_of_something_else_are_left_out(tmp_path):
+    names = ("drift_x", "Drift_y", "diffusivity", "row_size", "pair_pixels", "landscape")
+    rows = ROWS.assign(**dict.fromkeys(names, -1.0))
+    xr.testing.assert_identical(read_rows(tmp_path, rows), read_rows(tmp_path, ROWS))
+    video = read_rows(tmp_path, rows, columns={"speed": "drift_x"})
+    assert video.speed.values.tolist() == [-1] * 5
+    with pytest.raises(InputError, match=r"cells.csv: columns: 'drift_x' is the name of something"):
+        read_rows(tmp_path, ROWS, columns={"drift_x": "area"})
+
+
+@pytest.mark.parametrize("name", ["area", "intensity_mean"])
+def test_descriptors_that_a_row_lacks_are_left_out(tmp_path, name):
+    rows = ROWS.assign(**{name: [1, np.nan, 2, 3, 4]})
+    without = read_rows(tmp_path, ROWS.drop(columns=name))
+    xr.testing.assert_identical(read_rows(tmp_path, rows), without)
+    with pytest.raises(InputError, match=rf"column '{name}', row 2: found 'nan'"):
+        read_rows(tmp_path, rows, columns={"size": name})
+
+
+def test_a_table_that_we_wrote_says_the_same(tmp_path):
+    rows = read_rows(tmp_path, ROWS.assign(z=np.arange(5) + 0.25))
+    links, _ = lineage.true_links(rows)
+    tracks = lineage.tracks_of_links(rows, links, "drawn")
+    tracks = tracks.drop_vars(["particle", "parent_particle"])
+    video = read_rows(tmp_path, lineages.table(tracks))
+    assert video.particle.values.tolist() == [1, 1, 2, 3, 2]
+    assert video.parent_particle.values.tolist() == [-1, -1, 1, 1, 1]
+    truth = ["particle", "parent_particle"]
+    xr.testing.assert_identical(video.drop_vars(truth), rows.drop_vars(truth))
 
 
 @pytest.mark.parametrize(
@@ -180,11 +214,14 @@ def test_tables_that_are_refused(tmp_path):
 # GEFF
 
 
-def write_geff(path: Path, edges: list[tuple[int, int]], directed: bool = True) -> Source:
+def write_geff(
+    path: Path, edges: list[tuple[int, int]], directed: bool = True, timed: bool = True
+) -> Source:
     """The detections of ROWS, counted from the centre of the first pixel.
 
     Axes have other names, and some properties are left out.
     """
+    axes = [{"name": "time", "type": "time"}, *({"name": n, "type": "space"} for n in "YX")]
     columns = {"time": ROWS.t, "Y": ROWS.y - 0.5, "X": ROWS.x - 0.5}
     columns |= {"area": ROWS.area, "tracklet": ROWS.id}
     properties = {
@@ -194,7 +231,7 @@ def write_geff(path: Path, edges: list[tuple[int, int]], directed: bool = True) 
     properties["position"] = {"values": np.zeros((5, 2)), "missing": None}
     metadata = geff.GeffMetadata(
         directed=directed,
-        axes=[{"name": "time", "type": "time"}, *({"name": n, "type": "space"} for n in "YX")],
+        axes=axes if timed else axes[1:],
         node_props_metadata={},
         edge_props_metadata={},
         track_node_props={"tracklet": "tracklet"},
@@ -238,11 +275,22 @@ def test_a_geff_that_we_wrote_says_the_same(tmp_path, deep):
     xr.testing.assert_identical(video, rows)
 
 
+def test_a_geff_that_does_not_say_which_axis_is_time(tmp_path):
+    source = write_geff(tmp_path / "g.zarr", EDGES, timed=False)
+    with pytest.raises(InputError, match=r"g.zarr: no column 'frame'\. It has: .*time"):
+        detections.read(source)
+    told = detections.read(source.model_copy(update={"columns": {"frame": "time"}}))
+    whole = detections.read(write_geff(tmp_path / "h.zarr", EDGES))
+    xr.testing.assert_identical(told, whole)
+
+
 def test_a_geff_that_is_refused(tmp_path):
     with pytest.raises(InputError, match="node 14 has several parents"):
         detections.read(write_geff(tmp_path / "g.zarr", [*EDGES, (13, 14)]))
     with pytest.raises(InputError, match="node 12 and node 13 are linked within frame 7"):
         detections.read(write_geff(tmp_path / "g.zarr", [(12, 13)]))
+    with pytest.raises(InputError, match=r"an edge joins the nodes 12 and 99, which are not both"):
+        detections.read(write_geff(tmp_path / "g.zarr", [*EDGES, (12, 99)]))
     none = read_rows(tmp_path, ROWS).isel(localization=[]).assign(row_size=("video", [0]))
     none = lineage.tracks_of_links(none, np.zeros((2, 0), int), "drawn")
     lineages.geff(none, tmp_path / "none.geff")

@@ -208,3 +208,15 @@ def test_a_network_brings_its_reach_and_its_unit():
     graph = graphs.build_as(settings | {"length_px": 16.0, "density": [0, 1]}, drawn)
     expected = graphs.build(drawn, Graph(radius=0.3, max_lag=3), length_px=16.0)
     assert graph.identical(expected)
+
+
+def test_a_lone_cell_reaches_as_far_as_its_field_of_view():
+    alone = video([(t, 1.0 + 2 * t, 5, 0) for t in range(4)])
+    graph = graphs.build(alone, Graph(radius=2, unit="spacing"))
+    assert graph.sizes["edge"] == 5
+    np.testing.assert_allclose(graph["length_px"], [10])
+
+
+def test_cells_that_do_not_move_have_a_reach_too():
+    still = video([(t, x, 5, int(x)) for t in range(3) for x in (2.0, 6.0)])
+    assert graphs.reach(still, Graph(keep=1.0)).radius == graphs.LEAST_REACH

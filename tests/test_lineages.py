@@ -197,7 +197,7 @@ def test_discs_of_a_crowd_are_all_there(tmp_path):
         attrs={"field_of_view": [6, 6]},
     )
     crowd = lineage.tracks_of_links(crowd, np.zeros((2, 0), int), "none")
-    lineages.challenge(crowd, None, tmp_path / "01_RES", radius_px=4)
+    lineages.challenge(crowd, None, tmp_path / "01_RES")
     mask = tifffile.imread(tmp_path / "01_RES" / "mask000.tif")
     assert set(range(1, 11)) <= set(mask.ravel().tolist())
     assert mask[3, 0] == 1, "the first one stays"
@@ -331,6 +331,17 @@ def test_table_names_tracks_and_parents(tracks):
     ]  # fmt: skip
 
 
+def test_columns_of_a_recording_do_not_replace_those_of_the_table(tracks):
+    row, own = "localization", np.full(tracks.sizes["localization"], -5.0)
+    names = ("track_id", "parent_id", "time_s", "x_px", "y_um", "parent_track")
+    more = tracks.assign(dict.fromkeys(names, (row, own)))
+    table = lineages.table(more, pixel_size_um=0.5, frame_interval_s=60)
+    plain = lineages.table(tracks, pixel_size_um=0.5, frame_interval_s=60)
+    assert table[list(plain.columns)].equals(plain)
+    assert set(table.columns) - set(plain.columns) == {"parent_track"}
+    assert lineages.table(more)["time_s"].tolist() == own.tolist(), "no time of ours beside it"
+
+
 def test_napari_counts_from_the_centre_of_the_first_pixel(tracks):
     rows = lineages.napari(tracks)
     assert list(rows.columns) == ["track_id", "t", "y", "x"]
@@ -340,7 +351,8 @@ def test_napari_counts_from_the_centre_of_the_first_pixel(tracks):
     assert rows.equals(rows.sort_values(["track_id", "t"]))
     assert list(lineages.napari(_deep(tracks)).columns) == ["track_id", "t", "z", "y", "x"]
     assert lineages.napari_graph(tracks) == {3: [1], 4: [1]}
-    assert json.loads(json.dumps(lineages.napari_graph(tracks))) == {"3": [1], "4": [1]}
+    text = json.dumps(lineages.napari_graph(tracks))
+    assert {int(one): parents for one, parents in json.loads(text).items()} == {3: [1], 4: [1]}
 
 
 @pytest.mark.parametrize("deep", [False, True])

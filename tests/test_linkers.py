@@ -193,6 +193,23 @@ def test_videos_do_not_know_of_each_other(name):
     assert empty.sizes["track"] == 0
 
 
+@pytest.mark.parametrize("name", ["nearest", "trackpy", "laptrack"])
+def test_jumps_of_the_stage_are_no_motion(name):
+    """Three cells 10 px apart; the stage jumps by 9 px along x, and by 4 along z."""
+    if name == "laptrack":
+        pytest.importorskip("laptrack")
+    jump = cells(*[(t, 10.0 * i + 9 * t, 5, i) for t in (0, 1) for i in range(3)])
+    later = jump["frame"].astype(float)
+    jump = jump.assign(z=4 * later, drift_x=9 * later, drift_z=4 * later)
+    near = dict.fromkeys(linkers.LINKERS[name].lengths, 2.0)
+    others = {p: values[0] for p, values in linkers.LINKERS[name].others.items()}
+    link = linkers.LINKERS[name].link
+    tracks = link(jump, **near, **others)
+    assert links(tracks) == {(0, 3), (1, 4), (2, 5)}
+    assert tracks["x"].values.tolist() == jump["x"].values.tolist(), "as seen in the images"
+    assert links(link(jump.drop_vars(["drift_x", "drift_z"]), **near, **others)) == set()
+
+
 def test_spacing_is_the_median_distance_to_the_nearest_of_the_same_frame():
     row = cells((0, 0, 0, 0), (0, 3, 0, 1), (0, 8, 0, 2), (1, 0, 0, 0))
     assert linkers.spacing(row) == 3  # 3, 3, 5
@@ -226,17 +243,3 @@ def test_parameters_are_those_of_the_best_lnk_on_the_training_video():
 def test_parameters_are_not_chosen_without_truth():
     with pytest.raises(InputError, match="nearest: no true link in the training videos"):
         linkers.tuned("nearest", cells((0, 5, 5, 0), (1, 5, 5, 1)))
-
-
-def test_all_linkers_are_compared_and_tell_what_was_chosen(monkeypatch):
-    pytest.importorskip("laptrack")
-    few = {"max_distance": (0.4, 1.0), "gap_distance": (0.5, 1.0), "division_distance": (0.0,)}
-    laptrack = linkers.Linker(linkers.lap, few, {"max_lag": (1, 2)})
-    monkeypatch.setitem(linkers.LINKERS, "laptrack", laptrack)
-    found = linkers.compare(drifting(), blinking())
-    assert [tracks.attrs["linker"] for tracks in found] == ["nearest", "trackpy", "laptrack"]
-    assert set(found[1].attrs["parameters"]) == {"search_range", "memory"}
-    assert all(tracks.sizes["localization"] == 3 for tracks in found)
-
-    monkeypatch.setitem(sys.modules, "laptrack", None)
-    assert len(linkers.compare(drifting(), blinking())) == 2

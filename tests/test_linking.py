@@ -1,6 +1,7 @@
 """Linking: every rule of the paper's algorithm on drawn cells, and the best set by brute force."""
 
-from itertools import product
+from collections import Counter
+from itertools import chain, combinations, compress, pairwise, permutations, product
 
 import numpy as np
 import pytest
@@ -91,7 +92,7 @@ def test_later_frames_are_looked_at_only_if_the_next_has_no_linked_edge():
 def test_an_edge_that_skips_a_localization_of_its_track_makes_no_division(method):
     """All edges along a track are linked, as with a network trained on skips."""
     cells = dict(zip("abcd", [(frame, 1.0) for frame in range(4)], strict=True))
-    edges = {"ab": 0.8, "bc": 0.8, "cd": 0.8, "ac": 0.99, "bd": 0.99, "ad": 0.999}
+    edges = {"ab": 0.9, "bc": 0.9, "cd": 0.9, "ac": 0.95, "bd": 0.95, "ad": 0.98}
     assert links(cells, edges, method=method) == {"ab", "bc", "cd"}
 
 
@@ -161,6 +162,7 @@ def test_videos_do_not_know_of_each_other(method):
     assert tracks["track"].values.tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
     assert tracks["parent"].values.tolist() == [-1, 0, 0, -1, -1, -1, 5, 5]
     assert tracks.attrs["linker"] == "magik"
+    assert tracks.attrs["threshold"] == 0.5
     assert "area" in tracks
 
 
@@ -206,6 +208,107 @@ def test_no_set_of_links_scores_higher(children, parents):
         allowed = (leaving <= children).all(axis=0) & (reaching <= parents).all(axis=0)
         chosen = linking.best_set(linked, 0.3, children, parents)
         assert score[chosen].sum() == pytest.approx((sets[allowed] @ score).max())
+
+
+def drawn(edges: dict[str, float], frames: str = "abcd") -> tuple[linking.Linked, list[str]]:
+    """Linked edges above 0.3 between cells of one or two letters' frames, and their names."""
+    cells = {name: (frames.index(name.lower()), 1.0) for pair in edges for name in pair}
+    cells = dict(sorted(cells.items(), key=lambda cell: cell[1]))
+    linked = linking.Linked.of(*store((cells, edges)), 0.3)
+    name = list(cells)
+    ends = zip(linked.sender, linked.receiver, strict=True)
+    return linked, [name[a] + name[b] for a, b in ends]
+
+
+def best(edges: dict[str, float]) -> set[str]:
+    """The best set of edges between cells a, A in frame 0, b, B in frame 1, ...; threshold 0.3."""
+    linked, names = drawn(edges)
+    return {names[e] for e in linking.best_set(linked, 0.3, 2, 1)}
+
+
+@pytest.mark.parametrize(
+    ("edges", "chosen"),
+    [
+        ({"ab": 0.8, "bc": 0.7, "ac": 0.6}, {"ab", "bc"}),
+        ({"ab": 0.8, "bc": 0.7, "ac": 0.7}, {"ab", "bc"}),
+        ({"ab": 0.35, "bc": 0.35, "ac": 0.99}, {"ac"}),
+        ({"ab": 0.9, "bc": 0.35, "ac": 0.95}, {"ac"}),
+        ({"ab": 0.9, "bc": 0.9, "ac": 0.95}, {"ab", "bc"}),
+        ({"ab": 0.9, "ac": 0.95}, {"ab", "ac"}),
+    ],
+    ids=["likelier", "as likely", "weak", "half weak", "two for one", "no detour"],
+)
+def test_an_edge_gives_way_to_a_detour_as_likely_or_of_higher_score(edges, chosen):
+    assert best(edges) == chosen
+
+
+def test_a_detour_of_many_steps_counts_by_its_weakest():
+    """From a over b and c to d."""
+    steps = {"ab": 0.9, "bc": 0.4, "cd": 0.9}
+    assert best(steps | {"ad": 0.4}) == {"ab", "bc", "cd"}
+    assert best(steps | {"ad": 0.9999}) == {"bc", "ad"}, "beside ab it would be a division"
+
+
+def test_what_is_left_out_can_be_reached_no_worse_without_it():
+    """ac, left out for a-b-c, is a step of the detour that ad is left out for."""
+    edges = {"ab": 0.9, "bc": 0.9, "ac": 0.8, "cd": 0.7, "ad": 0.6}
+    linked, names = drawn(edges)
+    edge, rivals = linking._without_skips(linked)
+    assert [names[e] for e in edge] == ["ab", "bc", "cd"]
+    assert rivals.shape == (2, 0)
+
+
+@pytest.mark.parametrize(("children", "parents"), [(1, 1), (2, 1), (2, 2)])
+def test_no_set_over_gaps_scores_higher(children, parents):
+    """All 2^n sets of the edges that are left of 10 between 5 frames; detours by search."""
+    rng = np.random.default_rng(7)
+    refused = 0
+    for _ in range(12):
+        edges = {a + b: float(rng.uniform(0.1, 1)) for a, b in combinations("abcde", 2)}
+        linked, names = drawn(edges, "abcde")
+        above = dict(zip(names, linked.probability.tolist(), strict=True))
+        detour = {name: max(_detours(above, *name), default=0) for name in names}
+        left = [name for name in names if detour[name] < above[name]]
+        best_score, plain = 0.0, 0.0
+        for kept in product([False, True], repeat=len(left)):
+            some = list(compress(left, kept))
+            most = [max(Counter(name[end] for name in some).values(), default=0) for end in (0, 1)]
+            if most[0] > children or most[1] > parents:
+                continue
+            score = sum(float(logit(above[name]) - logit(0.3)) for name in some)
+            plain = max(plain, score)
+            together = [(x[1], y[1]) for x, y in permutations(some, 2) if x[0] == y[0]]
+            if not any(a + b in above or _detours(above, a, b) for a, b in together):
+                best_score = max(best_score, score)
+        chosen = linking.best_set(linked, 0.3, children, parents)
+        score = logit(linked.probability[chosen]) - logit(0.3)
+        assert score.sum() == pytest.approx(best_score)
+        refused += plain > best_score + 1e-9
+    assert refused > 0 or children == 1, "test invalid"
+
+
+def _detours(above: dict[str, float], a: str, b: str) -> list[float]:
+    """The weakest edge of each path of two or more from a to b."""
+    between = "abcde"["abcde".index(a) + 1 : "abcde".index(b)]
+    paths = chain.from_iterable(combinations(between, n) for n in range(1, len(between) + 1))
+    steps = [["".join(step) for step in pairwise((a, *path, b))] for path in paths]
+    return [min(map(above.get, path)) for path in steps if all(step in above for step in path)]
+
+
+def test_detours_of_many_edges_are_found_at_once():
+    """5,000 cells in 10 frames, all of the edges over 1 to 4 frames linked: 150,000 edges."""
+    rng = np.random.default_rng(0)
+    row = np.arange(50_000).reshape(10, 5_000)
+    pairs = [(row[: -k or None], row[k:], k) for k in range(1, 5)]
+    sender = np.concatenate([a[: len(b)].ravel() for a, b, _ in pairs])
+    receiver = np.concatenate([b.ravel() for _, b, _ in pairs])
+    order = np.lexsort((sender, receiver))
+    sender, receiver = sender[order], receiver[order]
+    lag = (receiver - sender) // 5_000
+    linked = linking.Linked(sender, receiver, rng.uniform(0.5, 1, len(lag)), lag, 0.0 * lag)
+    edge, rivals = linking._without_skips(linked)
+    assert np.all(np.isin(np.flatnonzero(lag == 1), edge)), "nothing is between its ends"
+    assert np.all(sender[edge[rivals[0]]] == sender[edge[rivals[1]]])
 
 
 def test_a_daughter_seen_late_is_still_a_daughter():

@@ -440,7 +440,7 @@ def data(tracks, images, labels) -> dict:
             "track": (row, [*tracks["track"].to_numpy(), 5, 5]),
             "parent": ("track", [*tracks["parent"].to_numpy(), -1]),
         },
-        attrs=tracks.attrs,
+        attrs=tracks.attrs | {"threshold": 0.4},
     )
     edges = xr.Dataset(
         {
@@ -505,13 +505,22 @@ def test_links_of_the_first_video_are_drawn(data):
         return set(map(tuple, own[ends].to_numpy().tolist()))
 
     assert links("b", "edge") == {(8.5, 8.5, 0, 9.5, 8.5, 1), (26.5, 20.5, 0, 9.5, 8.5, 1)}
-    assert len(links("c", "link")) == 11
-    assert links("c", "link") == links("d", "link"), "E is born in D's last frame: no link"
+    assert len(links("c", "link")) == 11, "E is born in D's last frame: no link"
+    assert links("d", "link") == {(8.5, 8.5, 0, 9.5, 8.5, 1)}
     assert {x for x, *_ in links("c", "link")} == {8.5, 9.5, 10.5, 26.5, 25.5, 22.5}
     for letter in "bcd":
         nodes = _of(source[source["panel"] == letter], "node")
         assert len(nodes) == 14
         assert 3.5 not in nodes["x"].to_numpy(), "of the second video"
+
+
+def test_predicted_links_are_the_edges_above_the_threshold_of_the_tracks(data):
+    """Whether they became links of tracks or not: their classification is what F1 is of."""
+    for threshold, drawn in ((0.9, 0), (0.1, 1), (0.05, 2)):
+        tracks = data["d"]["tracks"].assign_attrs(threshold=threshold)
+        edges = data["d"]["edges"].assign(probability=("edge", np.array([0.9, 0.1, 0.9])))
+        _, source = _drawn(_figure("d"), {"d": data["d"] | {"tracks": tracks, "edges": edges}})
+        assert len(_of(source, "link")) == drawn
 
 
 def test_true_tracks_follow_the_particles_not_the_tracks_found(data):

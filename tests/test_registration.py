@@ -20,14 +20,14 @@ def test_spacing_is_the_distance_to_the_nearest_in_the_same_frame():
     """Frames stand close together in time, yet the nearest cell is never one of another frame."""
     position = np.array([[0, 0], [3, 0], [1, 0], [6, 0.0]])
     assert registration.spacing(position, np.array([0, 0, 1, 1])) == pytest.approx(4)
-    assert registration.spacing(position[:1], np.array([0])) == 1
-    assert registration.spacing(position[[0, 2]], np.array([0, 1])) == 1
+    assert np.isnan(registration.spacing(position[:1], np.array([0])))
+    assert np.isnan(registration.spacing(position[[0, 2]], np.array([0, 1])))
 
 
 def test_spacings_are_those_of_each_video():
-    position = np.array([[0, 0], [3, 0], [0, 0], [5, 0.0]])
-    found = registration.spacings(position, np.zeros(4, int), np.array([0, 2, 4]))
-    np.testing.assert_allclose(found, [3, 5])
+    position = np.array([[0, 0], [3, 0], [0, 0], [5, 0.0], [1, 1]])
+    found = registration.spacings(position, np.zeros(5, int), np.array([0, 2, 4, 5]), alone=64.0)
+    np.testing.assert_allclose(found, [3, 5, 64])
 
 
 @pytest.mark.parametrize("jump", [(13.0, -21.0), (0.0, 30.0), (-7.0, 0.0)])
@@ -57,3 +57,11 @@ def test_jumps_add_up_over_missing_frames_and_in_space():
     deep = np.column_stack([position, np.zeros(len(position))])
     stage = registration.drift(deep, frame * 2)
     np.testing.assert_allclose(stage[frame >= 2][0], [20, 0, 0], atol=2.5)
+
+
+def test_pairs_of_cells_far_apart_are_not_compared_pixel_by_pixel():
+    """At a spacing of a hundredth of a px the image of their density would fill the memory."""
+    rng = np.random.default_rng(0)
+    place = np.repeat(rng.uniform(0, 2000, (20, 2)), 2, axis=0)
+    place[1::2, 0] += 0.01
+    assert np.all(registration.jump(place, place + 300) == 0)

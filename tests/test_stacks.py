@@ -117,6 +117,34 @@ def test_several_channels_are_refused(tmp_path, pixels, options):
         stacks.open_stack(tmp_path / "m.tif")
 
 
+@pytest.mark.parametrize("shape", [(0, 6, 8), (4, 0, 8)])
+def test_nothing_to_read_is_refused(tmp_path, shape):
+    zarr.create_array(tmp_path / "m.zarr", shape=shape, dtype=np.uint16)
+    frames, *sides = shape
+    line = rf"m.zarr: {frames} frames of {sides[0]} x 8 px; expected at least one"
+    with pytest.raises(InputError, match=line):
+        stacks.open_stack(tmp_path / "m.zarr")
+
+
+@pytest.mark.filterwarnings("ignore:.*zero-size array")
+def test_an_empty_tiff_is_refused(tmp_path):
+    for options, line in (
+        ({"metadata": {"axes": "TYX"}}, "0 frames of 6 x 8 px; expected at least one"),
+        ({}, "cannot be read as TIFF"),
+    ):
+        write(tmp_path / "m.tif", PIXELS[:0], **options)
+        with pytest.raises(InputError, match=rf"m.tif: {line}") as error:
+            stacks.open_stack(tmp_path / "m.tif")
+        assert "\n" not in str(error.value)
+
+
+def test_small_labels_may_be_saved_in_fewer_bits(tmp_path):
+    folder = save(tmp_path / "m", "t", PIXELS)
+    write(folder / "t000.tif", PIXELS[0].astype(np.uint8))
+    assert load(folder).dtype == np.uint16
+    np.testing.assert_array_equal(load(folder), PIXELS)
+
+
 def load(path: Path) -> np.ndarray:
     return np.asarray(stacks.open_stack(path))
 
@@ -141,6 +169,11 @@ def _grow_a_frame(folder: Path) -> str:
     return r"m: frame 2 has 6 x 9 px; expected 6 x 8 px"
 
 
+def _turn_a_frame_into_floats(folder: Path) -> str:
+    write(folder / "t002.tif", np.full((6, 8), 1.5, np.float32))
+    return r"m: frame 2 is of type float32; expected whole numbers \(uint16\) as in the first"
+
+
 def _damage_a_frame(folder: Path) -> str:
     file = folder / "t002.tif"
     file.write_bytes(file.read_bytes()[:-20])
@@ -157,7 +190,7 @@ def _empty_the_folder(folder: Path) -> str:
     "spoil",
     [
         *(_remove_a_frame, _repeat_a_number, _add_a_preview),
-        *(_grow_a_frame, _damage_a_frame, _empty_the_folder),
+        *(_grow_a_frame, _turn_a_frame_into_floats, _damage_a_frame, _empty_the_folder),
     ],
 )
 def test_a_folder_of_frames_that_is_not_whole(tmp_path, spoil):

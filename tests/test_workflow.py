@@ -245,7 +245,8 @@ def test_a_figure_plans_what_it_needs_and_no_more(fresh):
     plan = fresh.plan("fig4")
     assert plan["train"] == 2
     assert not plan.keys() & {"render", "localize", "sample_predict", "scores"}
-    assert fresh.plan("water").keys() >= {"sample_movie", "sample_figure", "train"}
+    assert fresh.plan("water").keys() >= {"sample_movie", "sample_predict", "sample_figure"}
+    assert not fresh.plan("water")["train"], "its network ships"
 
 
 @pytest.mark.parametrize(

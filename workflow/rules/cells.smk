@@ -43,6 +43,7 @@ rule cells:
         runtime=lambda w, attempt: 20 * attempt,
     params:
         sources=lambda w: sources(w.dataset, w.split),
+        files=lambda w: stamp(*recordings(w.dataset, w.split)),
         code=code("cells"),
     script:
         "../scripts/cells.py"

@@ -1,5 +1,6 @@
 """The study, as config.yaml declares it, and what the rules ask of it. No rules here."""
 
+import hashlib
 import importlib.util
 import sys
 from pathlib import Path
@@ -102,15 +103,32 @@ def sources(dataset, split):
 
 
 def files_of(source):
-    """Paths that a source is read from; of a challenge sequence its folders."""
+    """Paths that a source is read from; of the challenge's own sets their folder, here or not."""
     if source.folder is None:
         return list(source.files.values())
-    name = Path(source.folder).parent
-    if name.parent == Path("data/cells") and name.name in to_fetch():
-        return [str(name)]
-    folder = source.folder.rstrip("/")
-    read = [path for path in (folder, f"{folder}_ST", f"{folder}_GT") if Path(path).exists()]
-    return [*read, *(path for kind, path in source.files.items() if kind != "folder")]
+    folder = Path(source.folder)
+    if folder.parent.parent == Path("data/cells") and folder.parent.name in fetch.CHECKSUMS:
+        read = [folder.parent]
+    else:
+        read = [folder.with_name(f"{folder.name}{part}") for part in ("", "_ST", "_GT")]
+    others = [path for kind, path in source.files.items() if kind != "folder"]
+    return [str(path) for path in read if path.exists() or len(read) == 1] + others
+
+
+def stamp(*given):
+    """Hash of names, sizes and times of what lies in the folders of sources.
+
+    Snakemake would not notice a file that is changed in a folder. The challenge's own sets, which
+    it may have fetched itself, are left out: those do not change.
+    """
+    files = [
+        (str(file), file.stat().st_size, file.stat().st_mtime_ns)
+        for source in given
+        for path in map(Path, files_of(source))
+        if path.is_dir() and path.name not in fetch.CHECKSUMS
+        for file in sorted(path.rglob("*"))
+    ]
+    return hashlib.sha256(repr(files).encode()).hexdigest()[:16] if files else ""
 
 
 def rivals(wildcards):
@@ -323,6 +341,9 @@ def left_out():
                 f"  {name}: skipped, '{absent[0]}' is not on this machine. Put it there; of the "
                 f"Cell Tracking Challenge's sets `snakemake --cores all {name}` downloads it"
             )
+    absent = [name for name, one in study.experiments.items() if one.tiers and not here(name)]
+    if absent:
+        yield f"  their recordings are not here, so they are not trained: {', '.join(absent)}"
 
 
 def outlook():

@@ -215,6 +215,7 @@ rule sample_cells:
         runtime=lambda w, attempt: 30 * attempt,
     params:
         sources=lambda w: [study.samples[w.sample].cells.model_dump(mode="json")],
+        files=lambda w: stamp(study.samples[w.sample].cells),
         code=code("cells"),
     script:
         "../scripts/cells.py"
