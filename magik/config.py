@@ -8,7 +8,7 @@ import difflib
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import (
@@ -562,6 +562,8 @@ class Sample(Section):
     def _movie_or_table(self) -> Self:
         if sum(given is not None for given in (self.movie, self.table, self.cells)) != 1:
             raise ValueError("a sample has one of 'movie', 'table' and 'cells'")
+        if self.cells and self.columns:
+            raise ValueError("write columns into cells: cells: {table: ..., columns: {...}}")
         return self
 
     @property
@@ -779,6 +781,21 @@ def _is_value(given: Mapping[str, Any]) -> bool:
     return any(name in given for name in ("uniform", "log_uniform", "exponential"))
 
 
+class _NothingTwice(yaml.SafeLoader):
+    """YAML's safe loader, which would let the second of two equal keys win without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping, if it names each key once."""
+        seen = set()
+        for key, _ in node.value:
+            if key.tag != "tag:yaml.org,2002:merge" and key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"'{key.value}' stands here twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """A YAML mapping.
 
@@ -789,7 +806,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     if not path.exists():
         raise InputError(f"{path}: no such file")
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.load(path.read_text(), _NothingTwice)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
@@ -919,12 +936,19 @@ def _model_at(path: list[str]) -> type[BaseModel] | None:
     for part in path:
         if isinstance(model, type) and issubclass(model, BaseModel):
             field = model.model_fields.get(part)
-            model = field.annotation if field else None
+            model = _section_in(field.annotation) if field else None
         elif getattr(model, "__origin__", None) is dict:
             model = model.__args__[1]
         else:
             return None
     return model if isinstance(model, type) and issubclass(model, BaseModel) else None
+
+
+def _section_in(annotation: Any) -> Any:
+    """`Section | None` -> that section; anything else as it is."""
+    within = [one for one in get_args(annotation) if isinstance(one, type)]
+    sections = [one for one in within if issubclass(one, BaseModel)]
+    return sections[0] if len(within) == 2 and len(sections) == 1 else annotation
 
 
 def json_schema() -> dict[str, Any]:

@@ -22,6 +22,11 @@ LOAD_BELOW_BYTES = 4 * 2**30
 
 ROWS_AT_ONCE = 2**20
 
+OF_POSITIONS = (
+    " The cells have neither masks nor a radius: use a network for positions alone, such as "
+    "experiment: lineages_points."
+)
+
 PLANE = ("x", "y")
 STEP = ("displacement_x", "displacement_y")
 
@@ -221,6 +226,7 @@ def _find(wanted: tuple[str, ...], present: list[str], kind: str, where: str) ->
             raise InputError(
                 f"{where}: no {kind} feature '{name}', which the settings ask for "
                 f"(features.{kind}). It has: {', '.join(present)}."
+                + (OF_POSITIONS if name.startswith("overlap") else "")
             )
     return [present.index(name) for name in wanted]
 

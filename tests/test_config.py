@@ -148,6 +148,7 @@ def test_a_wrong_setting_is_refused_in_one_line(changes, message):
         ("defaults: {graph: {radius: 0.2}\nseed: 1\n", "mine.yaml:2: not YAML"),
         ("scale: laptop\n\tseed: 1\n", "mine.yaml:2: not YAML"),
         ("- 1\n", "mine.yaml: expected settings by name, found list"),
+        ("a: {b: 1}\na: {c: 2}\n", "mine.yaml:2: not YAML: 'a' stands here twice"),
         (None, "mine.yaml: no such file"),
     ],
 )
@@ -157,6 +158,19 @@ def test_what_is_not_yaml_is_refused_with_file_and_line(tmp_path, content, messa
         path.write_text(content)
     with pytest.raises(InputError, match=message):
         config.read_yaml(path)
+
+
+def test_cells_are_told_of_their_own_settings():
+    cells = {"table": "t.csv", "masks": "m.tif"}
+    for given, message in (
+        ({"mask": "m.tif"}, "samples.mine.cells has no setting 'mask'. Did you mean 'masks'?"),
+        (cells, "samples.mine.cells: found masks and table of folder, masks, table, geff"),
+    ):
+        with pytest.raises(InputError) as refused:
+            study(**sample(movie=None, cells=given, experiment="lineages"))
+        assert message in str(refused.value)
+    with pytest.raises(InputError, match="write columns into cells"):
+        study(**sample(movie=None, cells={"table": "t.csv"}, columns={"frame": "t"}))
 
 
 def test_a_recording_that_is_not_there_is_refused(tmp_path):
