@@ -80,6 +80,16 @@ Distribution = Annotated[
 """How a quantity is drawn."""
 
 
+def bounds(distribution: Distribution) -> tuple[float, float]:
+    """The lowest and the highest value that may be drawn."""
+    match distribution:
+        case Uniform(uniform=limits) | LogUniform(log_uniform=limits):
+            return limits
+        case Exponential(within=limits):
+            return limits
+    return distribution
+
+
 def _must_be_range(limits: tuple[float, float]) -> tuple[float, float]:
     low, high = limits
     if not 0 <= low <= high:
@@ -87,13 +97,55 @@ def _must_be_range(limits: tuple[float, float]) -> tuple[float, float]:
     return limits
 
 
+class Motion(Section):
+    """One way to move that a simulated object may have: MSD = 2 D t^α along each axis."""
+
+    model: Literal["fbm", "attm", "ctrw"] = Field(
+        "fbm",
+        description="fractional Brownian motion; annealed transient time motion; continuous-time "
+        "random walk",
+    )
+    exponent: Distribution = Field((1, 1), description="α; 1: normal diffusion")
+
+    @model_validator(mode="after")
+    def _exponent_in_range(self) -> Self:
+        low, high = bounds(self.exponent)
+        highest = 2 if self.model == "fbm" else 1
+        if not 0 < low <= high <= highest or low == 2:
+            raise ValueError(
+                f"exponent: from {low:g} to {high:g}; {self.model} needs 0 < α "
+                + ("< 2" if self.model == "fbm" else "<= 1")
+            )
+        return self
+
+
 class Simulate(Section):
     """Trajectories (Methods, "Simulations"). px, frames, counts."""
 
-    motion: Literal["brownian", "landscape"] = Field(
-        "brownian", description="brownian: D per object; landscape: D is a smooth map"
+    motion: Literal["brownian", "landscape", "switching", "anomalous"] = Field(
+        "brownian",
+        description="brownian: D per object; landscape: D is a smooth map; switching: D of an "
+        "object changes in time; anomalous: as `classes` say",
     )
-    diffusivity: Distribution = Field((0.005, 0.7), description="D, px²/frame")
+    classes: dict[Name, Motion] = Field(
+        {}, description="anomalous: the ways to move, by the name of each"
+    )
+    mixing: Literal["object", "fractions", "video"] = Field(
+        "object",
+        description="anomalous: object: every class equally likely for each object; fractions: "
+        "their shares differ from video to video, all shares equally likely; video: all objects "
+        "of a video have the same class and the same α",
+    )
+    attm: Literal["corrected", "library"] = Field(
+        "corrected", description="library: in 3D as andi-datasets has it, with dependent steps"
+    )
+    switching_probability: Fraction = Field(
+        0.05, gt=0, description="switching: of D, per frame (geometric dwell times)"
+    )
+    shortest_dwell: Count = Field(6, description="switching: frames; shorter ones are redrawn")
+    dimensions: Literal[2, 3] = 2
+    depth: Positive = Field(32, description="3 dimensions: extent of the box along z, px")
+    diffusivity: Distribution = Field((0.005, 0.7), description="D, px²/frame^α")
     smoothing: tuple[Positive, Positive] = Field(
         (3, 6), description="Gaussian filter of the landscape, px, uniform per video"
     )
@@ -104,11 +156,32 @@ class Simulate(Section):
     dt: Positive = Field(1, description="Δt, frames; D counts per frame, steps grow as √Δt")
     intensity: tuple[float, float] = Field((20, 80), description="counts, uniform per object")
     intensity_sd: float = Field(3, ge=0, description="s.d. over time, counts, white")
+    refractive_index: tuple[Positive, Positive] | None = Field(
+        None, description="of objects in a hologram, uniform per object; null: spots that shine"
+    )
+    object_radius: tuple[Positive, Positive] = Field(
+        (1, 1), description="of objects in a hologram, px, uniform per object"
+    )
 
-    @field_validator("smoothing", "frames", "particles", "intensity")
+    @field_validator(
+        "smoothing", "frames", "particles", "intensity", "refractive_index", "object_radius"
+    )
     @classmethod
-    def _ordered(cls, limits: tuple[float, float]) -> tuple[float, float]:
-        return _must_be_range(limits)
+    def _ordered(cls, limits: tuple[float, float] | None) -> tuple[float, float] | None:
+        return limits and _must_be_range(limits)
+
+    @model_validator(mode="after")
+    def _motion_is_whole(self) -> Self:
+        if (self.motion == "anomalous") != bool(self.classes):
+            raise ValueError(
+                f"classes: {len(self.classes)} with motion: {self.motion}; "
+                "they belong to motion: anomalous, which needs at least one"
+            )
+        if self.dimensions == 3 and self.motion != "anomalous":
+            raise ValueError(
+                f"dimensions: 3 with motion: {self.motion}; only anomalous motion has three"
+            )
+        return self
 
     @model_validator(mode="after")
     def _diffusivity_in_range(self) -> Self:
@@ -127,12 +200,7 @@ class Simulate(Section):
     @property
     def diffusivity_bounds(self) -> tuple[float, float]:
         """The lowest and the highest D that may be drawn, px²/frame."""
-        match self.diffusivity:
-            case Uniform(uniform=limits) | LogUniform(log_uniform=limits):
-                return limits
-            case Exponential(within=limits):
-                return limits
-        return self.diffusivity
+        return bounds(self.diffusivity)
 
 
 class Observe(Section):
@@ -154,8 +222,9 @@ class Observe(Section):
 
 
 class Render(Section):
-    """Fluorescence images of the trajectories (DeepTrack)."""
+    """Images of the trajectories (DeepTrack)."""
 
+    modality: Literal["fluorescence", "holography"] = "fluorescence"
     psf_sd: float = Field(
         1.0, ge=0.5, le=5, description="s.d. of the point spread function, px, from 0.5 to 5"
     )
@@ -280,13 +349,22 @@ class Task(Section):
     """What is predicted and how it is scored."""
 
     level: Literal["node", "edge", "graph"]
-    target: Literal["displacement_scaling", "linked", "same_track"] = Field(
-        description="linked: to the next detection of the same cell, or from mother to daughter; "
-        "same_track: also over detections in between",
+    target: Literal["displacement_scaling", "exponent", "fractions", "linked", "same_track"] = (
+        Field(
+            description="exponent: α, of an object or, at level graph, of the whole video; "
+            "fractions: share of the objects of a video in each class (where all are of one, it "
+            "is the class); linked: to the next detection of the same cell, or from mother to "
+            "daughter; same_track: also over detections in between",
+        )
     )
-    loss: Literal["l1", "binary_cross_entropy", "parent_choice"] = Field(
+    loss: Literal["l1", "cross_entropy", "binary_cross_entropy", "parent_choice"] = Field(
         description="parent_choice: cross-entropy of each node's true sender among its edges, "
         "or none of them (networks with soft tracks)",
+    )
+    quantiles: tuple[Fraction, Fraction, Fraction] | None = Field(
+        None,
+        description="lower, 0.5, upper: predict an interval, by the pinball loss, whose middle "
+        "is the l1 loss",
     )
 
     @model_validator(mode="after")
@@ -297,11 +375,26 @@ class Task(Section):
                 f"level, target, loss = {self.level}, {self.target}, {self.loss}; "
                 f"expected one of: {known}"
             )
+        if self.quantiles is not None:
+            lower, middle, upper = self.quantiles
+            if self.loss != "l1" or self.target == "fractions":
+                raise ValueError(
+                    f"quantiles of {self.target} with loss {self.loss}; they are for regressed "
+                    "numbers: displacement_scaling or exponent with loss l1"
+                )
+            if not 0 < lower < middle == 0.5 < upper < 1:
+                raise ValueError(
+                    f"quantiles = {list(self.quantiles)}; expected 0 < lower < 0.5 < upper < 1"
+                )
         return self
 
 
 _TASKS = (
     ("node", "displacement_scaling", "l1"),
+    ("node", "exponent", "l1"),
+    ("graph", "exponent", "l1"),
+    ("graph", "fractions", "cross_entropy"),
+    ("graph", "fractions", "l1"),
     ("edge", "linked", "binary_cross_entropy"),
     ("edge", "same_track", "binary_cross_entropy"),
     ("edge", "linked", "parent_choice"),

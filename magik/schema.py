@@ -85,7 +85,11 @@ LOCALIZATIONS = Layout(
         "parent_particle": _optional(
             ("localization",), "1", "particle that this one divided from; -1 = none", "i"
         ),
-        "diffusivity": _optional(("localization",), "px²/frame", "true D; NaN = none"),
+        "diffusivity": _optional(("localization",), "px²/frame^α", "true D; NaN = none"),
+        "exponent": _optional(("localization",), "1", "true α; NaN = none"),
+        "motion": _optional(
+            ("localization",), "1", "place of its class in the attribute motions; -1 = none", "i"
+        ),
         "landscape": _optional(("video", "grid_y", "grid_x"), "px²/frame", "true map of D"),
         # pairs of masks (or balls) of different frames that meet, ordered by receiver, then sender
         "n_pair": _optional(("video",), "1", "overlapping pairs of each video", "iu"),
@@ -114,6 +118,9 @@ GRAPHS = Layout(
         "distance": Variable(("edge",), "unit of length", "distance of the two ends"),
         "localization": Variable(("node",), "1", "row in the localizations", "iu"),
         "displacement_scaling": _optional(("node",), "px/frame^½", "√(2D); NaN = unknown"),
+        "exponent": _optional(("node",), "1", "α; NaN = unknown"),
+        "video_exponent": _optional(("graph",), "1", "mean α of its particles"),
+        "fractions": _optional(("graph", "motion"), "1", "share of its particles in each class"),
         "linked": _optional(("edge",), "1", "1 = a true link", "iub"),
         "skips": _optional(
             ("edge",), "1", "1 = joins a particle to itself over a detection of it", "iub"
@@ -135,9 +142,23 @@ PREDICTIONS = Layout(
         "x": Variable(("localization",), "px", "centroid, from the left edge of the image"),
         "y": Variable(("localization",), "px", "centroid, from the upper edge of the image"),
         "prediction": Variable(("localization",), "as target", "what the network says"),
+        "lower": _optional(("localization",), "as target", "lower end of its interval"),
+        "upper": _optional(("localization",), "as target", "upper end of its interval"),
         "target": _optional(("localization",), "see target_name", "truth; NaN = unknown"),
     },
     attributes=("field_of_view", "target_name", "trained_on"),
+)
+
+VIDEO_PREDICTIONS = Layout(
+    "video_predictions",
+    1,
+    {
+        "prediction": Variable(("video", "output"), "as target", "what the network says"),
+        "lower": _optional(("video", "output"), "as target", "lower end of its interval"),
+        "upper": _optional(("video", "output"), "as target", "upper end of its interval"),
+        "target": _optional(("video", "output"), "see target_name", "truth; NaN = unknown"),
+    },
+    attributes=("target_name", "output", "trained_on"),
 )
 
 EDGES = Layout(
@@ -217,9 +238,39 @@ FLOORS = Layout(
     attributes=("field_of_view", "method", "linker", "max_lag", "dt"),
 )
 
+ESTIMATES = Layout(
+    "estimates",
+    1,
+    {
+        "row_size": Variable(("video",), "1", "localizations of each video", "iu"),
+        "frame": Variable(("localization",), "frame", "index in its video", "iu"),
+        "particle": Variable(("localization",), "1", "true identity; -1 = none", "i"),
+        "target": Variable(("localization",), "see target_name", "truth; NaN = none"),
+        "estimate": Variable(
+            ("method", "localization"), "as target", "by each method; NaN = not by this one"
+        ),
+    },
+    attributes=("method", "target_name"),
+)
+
+VIDEO_ESTIMATES = Layout(
+    "video_estimates",
+    1,
+    {
+        "target": Variable(("video", "output"), "see target_name", "truth"),
+        "estimate": Variable(
+            ("method", "video", "output"), "as target", "by each method; NaN = not by this one"
+        ),
+    },
+    attributes=("method", "target_name", "output"),
+)
+
 LAYOUTS = {
     layout.name: layout
-    for layout in (MOVIE, LOCALIZATIONS, GRAPHS, PREDICTIONS, EDGES, TRACKS, MAPS, FLOORS)
+    for layout in (
+        *(MOVIE, LOCALIZATIONS, GRAPHS, PREDICTIONS, VIDEO_PREDICTIONS, EDGES, TRACKS, MAPS),
+        *(FLOORS, ESTIMATES, VIDEO_ESTIMATES),
+    )
 }
 
 

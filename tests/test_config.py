@@ -92,7 +92,7 @@ def test_what_ships_is_accepted_at_every_scale(scale):
         (
             {"tasks": {"displacement_scaling": {"level": "edge"}}},
             "tasks.displacement_scaling: level, target, loss = edge, displacement_scaling, l1; "
-            "expected one of: node, displacement_scaling, l1; edge, linked, binary_cross_entropy",
+            "expected one of: node, displacement_scaling, l1; node, exponent, l1",
         ),
         (
             {"experiments": {"diffusivity": {"network": "magik"}}},
@@ -101,6 +101,19 @@ def test_what_ships_is_accepted_at_every_scale(scale):
         (
             {"samples": {"fig4": SHIPPED["samples"]["water"]}},
             "samples.fig4: a figure has this name too; choose another",
+        ),
+        (
+            simulate(motion="anomalous"),
+            "classes: 0 with motion: anomalous; they belong to motion: anomalous, which needs",
+        ),
+        (
+            simulate(motion="anomalous", classes={"wait": {"model": "ctrw", "exponent": [1, 1.2]}}),
+            "exponent: from 1 to 1.2; ctrw needs 0 < α <= 1",
+        ),
+        (simulate(dimensions=3), "dimensions: 3 with motion: brownian; only anomalous motion has"),
+        (
+            {"tasks": {"displacement_scaling": {"quantiles": [0.2, 0.6, 0.8]}}},
+            "quantiles = [0.2, 0.6, 0.8]; expected 0 < lower < 0.5 < upper < 1",
         ),
         ({"networks": {"magik": {"heads": 7}}}, "heads = 7 must divide the latent width 96"),
         (
