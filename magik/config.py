@@ -388,6 +388,12 @@ class Task(Section):
                 )
         return self
 
+    @property
+    def variable(self) -> str:
+        """Name of the target among the variables of a graph."""
+        of_video = self.level == "graph" and self.target == "exponent"
+        return "video_exponent" if of_video else self.target
+
 
 _TASKS = (
     ("node", "displacement_scaling", "l1"),
@@ -584,6 +590,11 @@ class Experiment(Section):
     linking: Linking
     map: Map
     seeds: Seeds = (0,)
+    on_demand: bool = Field(
+        False,
+        description="left out of the target `all` and of results/scores.csv: made where a figure "
+        "that shows it is asked for by name",
+    )
     weights: str | None = Field(
         None,
         description="trained network that serves the samples, as `magik/weights/NAME.safetensors`; "
@@ -670,6 +681,15 @@ class Sample(Section):
 Score = Literal[
     "mae_displacement_scaling",
     "mae_diffusivity",
+    "mae_exponent",
+    "mae_video_exponent",
+    "mae_fractions",
+    "accuracy",
+    "coverage",
+    "change_point_f1_5",
+    "change_point_f1_10",
+    "change_point_jaccard",
+    "change_point_rmse",
     "edge_f1",
     "rms_log10_diffusivity",
     "correlation_log10_diffusivity",
@@ -780,6 +800,24 @@ class Study(Section):
                 f"experiments.{name}.tiers: the data set '{experiment.dataset}' of cells has the "
                 "tier 'coordinates' alone; write tiers: [coordinates]"
             )
+        if not dataset.cells:
+            simulate = dataset.simulate
+            if task.target in ("exponent", "fractions") and simulate.motion != "anomalous":
+                raise ValueError(
+                    f"experiments.{name}: task '{experiment.task}' is about anomalous motion, but "
+                    f"datasets.{experiment.dataset}.simulate.motion is {simulate.motion}"
+                )
+            if task.variable == "video_exponent" and simulate.mixing != "video":
+                raise ValueError(
+                    f"experiments.{name}: task '{experiment.task}' wants one exponent of a video, "
+                    f"but datasets.{experiment.dataset}.simulate.mixing is {simulate.mixing}; "
+                    "expected video"
+                )
+            if task.target == "displacement_scaling" and simulate.motion == "anomalous":
+                raise ValueError(
+                    f"experiments.{name}: √(2D) is learned from normal diffusion, but "
+                    f"datasets.{experiment.dataset}.simulate.motion is anomalous"
+                )
         if task.level == "node" and dataset.graph.unit != "field_of_view":
             raise ValueError(
                 f"experiments.{name}: D is learned in fields of view; "

@@ -77,9 +77,34 @@ def linking_experiments():
     return [name for name, one in study.experiments.items() if one.dataset in annotated()]
 
 
+def experiments_at(level):
+    """Experiments whose task is about a node, an edge or a graph."""
+    return [n for n, one in study.experiments.items() if study.tasks[one.task].level == level]
+
+
+def motion_floor(experiment):
+    """What other than one D of an object the floors of an experiment are about; None: D."""
+    one = study.experiments[experiment]
+    if one.dataset in annotated():
+        return None
+    if study.datasets[one.dataset].simulate.motion == "switching":
+        return "switching"
+    target = study.tasks[one.task].variable
+    return None if target == "displacement_scaling" else target
+
+
+FLOORS_OF_MOTION = ("exponent", "video_exponent", "fractions", "switching")
+
+
 def here(experiment):
     """Is all that an experiment learns from on this machine?"""
     return study.experiments[experiment].dataset not in missing
+
+
+def on_demand(figure):
+    """Is a figure made only where it is asked for by name?"""
+    shown = {panel.of for panel in study.figures[figure].panels.values()}
+    return any(study.experiments[name].on_demand for name in shown)
 
 
 def drawable(figure):
@@ -165,11 +190,11 @@ wildcard_constraints:
 
 
 def runs():
-    """Folders of all trainings that the study declares and this machine has the data for."""
+    """Folders of the trainings for `all` that this machine has the data for."""
     return [
         f"results/runs/{name}/{tier}/seed{number}"
         for name, experiment in study.experiments.items()
-        if here(name)
+        if here(name) and not experiment.on_demand
         for tier in experiment.tiers
         for number in experiment.seeds
     ]
@@ -235,7 +260,7 @@ def of_dataset(path):
 
 def has_map(experiment):
     """Is there a true map of D to compare with?"""
-    if experiment in linking_experiments():
+    if experiment not in experiments_at("node"):
         return False
     return study.datasets[study.experiments[experiment].dataset].simulate.motion == "landscape"
 
