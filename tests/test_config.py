@@ -63,7 +63,7 @@ def test_what_ships_is_accepted_at_every_scale(scale):
             {"figures": {"fig4": {"panels": {"a": {"panel": "frame", "of": "difusivity"}}}}},
             "figures.fig4.panels.a.of: no 'difusivity'. Did you mean 'diffusivity'?",
         ),
-        (sample(experiment="nothing"), "samples.mine.experiment: no 'nothing'. Known: "),
+        (sample(experiment="qqq"), "samples.mine.experiment: no 'qqq'. Known: "),
         (
             sample(experiment="diffusivity_published"),
             "samples.mine.experiment: 'diffusivity_published' has no tier 'coordinates'",
