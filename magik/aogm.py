@@ -99,7 +99,7 @@ def lnk(tracks: xr.Dataset) -> float:
     return 1 - min(cost / (ADD * n.links), 1)
 
 
-def edge_f1(tracks: xr.Dataset) -> float:
+def link_f1(tracks: xr.Dataset) -> float:
     """F1 of the links of tracks; NaN where there is none, neither found nor true."""
     n = counts(tracks)
     return _f1(n.links - n.added, n.deleted, n.added)
@@ -181,7 +181,7 @@ def scores(
     n = counts(tracks)
     _, true = _found_and_true(tracks)
     rows = [
-        ("edge_f1", edge_f1(tracks), n.links),
+        ("edge_f1", link_f1(tracks), n.links),
         ("lnk", official_lnk(tracks), n.links),
         ("division_f1", division_f1(tracks), len(_divisions(*true))),
     ]

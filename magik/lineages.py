@@ -19,11 +19,9 @@ import xarray as xr
 from geff.core_io import write_arrays
 from geff_spec import Axis, GeffMetadata
 from jaxtyping import Bool, Float, Integer, UInt32
-from scipy.spatial import cKDTree
 
-from magik import job, lineage, schema
+from magik import export, job, lineage, neighbours, schema
 from magik.errors import InputError
-from magik.export import NOTABLE
 
 MOST_LABELS = 65_535
 """Of a Cell Tracking Challenge result, whose masks are uint16."""
@@ -192,14 +190,8 @@ def positions(tracks: xr.Dataset) -> Float[np.ndarray, "localization axis"]:
 
 def _disc_radius(tracks: xr.Dataset) -> float:
     """Half the median distance to the nearest neighbour in the same frame, px."""
-    place = positions(tracks)
-    nearest = [
-        cKDTree(place[rows]).query(place[rows], k=2)[0][:, 1]
-        for rows in rows_of_frames(tracks)
-        if rows.stop - rows.start > 1
-    ]
-    half = np.median(np.concatenate(nearest)) / 2 if nearest else LARGEST_DISC
-    return float(min(half, LARGEST_DISC))
+    half = neighbours.spacing(positions(tracks), tracks["frame"].to_numpy()) / 2
+    return LARGEST_DISC if np.isnan(half) else min(half, LARGEST_DISC)
 
 
 def _sides_of_discs(tracks: xr.Dataset) -> tuple[list[int], int]:
@@ -413,7 +405,6 @@ def summary(tracks: xr.Dataset, edges: xr.Dataset | None = None) -> dict[str, An
 
 def _warnings(tracks: xr.Dataset, unlinked: int, trained_on: Mapping[str, Any]) -> Iterator[str]:
     """A sentence for each way in which the recording differs from what the network knows."""
-    unsure = "expect more wrong links"
     frames, found = int(tracks["n_frames"][0]), tracks.sizes["localization"]
     if found == 0:
         yield "There is no localization: nothing was tracked."
@@ -421,21 +412,9 @@ def _warnings(tracks: xr.Dataset, unlinked: int, trained_on: Mapping[str, Any]) 
     if frames < 2:
         yield "The recording has a single frame: there is nothing to link."
         return
-    crowding_matters = trained_on.get("unit") != "spacing"  # spacings shrink with the density
-    if "density" in trained_on and crowding_matters:
-        low, high = trained_on["density"]
-        density = found / frames / math.prod(tracks.attrs["field_of_view"])
-        if not low <= density <= high:
-            yield (
-                f"There are {density:.2g} localizations per px² and frame; the network was trained "
-                f"on {low:.2g} to {high:.2g}: {unsure}."
-            )
-    if "frames" in trained_on and frames < trained_on["frames"][0]:
-        yield (
-            f"The recording has {frames} frames; the network was trained on at least "
-            f"{trained_on['frames'][0]}: {unsure}."
-        )
-    if unlinked > NOTABLE * found:
+    density = found / frames / math.prod(tracks.attrs["field_of_view"])
+    yield from export.unlike_training(density, frames, trained_on, unsure="expect more wrong links")
+    if unlinked > export.NOTABLE * found:
         yield (
             f"{unlinked / found:.0%} of the localizations are linked to no other: they may be no "
             "cells, or move farther between frames than the network looks. See the overlay movie."
