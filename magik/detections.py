@@ -98,6 +98,29 @@ def read(source: Source) -> xr.Dataset:
     return _cut(video.assign(truth), source.frames, path)
 
 
+def given(source: Source) -> pd.DataFrame | None:
+    """The rows that `read` has of a table, in its order, with all of their own columns.
+
+    Args:
+        source: any.
+
+    Returns:
+        As pandas reads them; the index counts the rows of the file, from 0. None of a source that
+        is no table.
+
+    Raises:
+        InputError: as `read`.
+    """
+    if source.table is None:
+        return None
+    path = Path(source.table)
+    table = read_file(path)
+    number = frame_numbers(table[_choose(table, source.columns, path)["frame"]], path)
+    first, end = source.frames or (0, np.inf)
+    order = np.argsort(number, kind="stable")
+    return table.iloc[order[(first <= number[order]) & (number[order] < end)]]
+
+
 # tables --------------------------------------------------------------------------------------
 
 
@@ -139,8 +162,8 @@ def choose(
         path: where the table is from, for errors.
 
     Raises:
-        InputError: if one of these columns, or of frame, x, y, is missing or could be several,
-            or there are no rows.
+        InputError: if one of these columns, or of frame, x, y, is missing or could be several
+            that differ, or there are no rows.
     """
     present = [str(name) for name in table.columns]
     listed = f"It has: {', '.join(present)}." + (
@@ -154,7 +177,8 @@ def choose(
     chosen = dict(columns)
     for ours, names in headers.items():
         known = [name for name in bare if bare[name] in names]
-        if ours not in chosen and len(known) > 1:
+        same = all(table[name].equals(table[known[0]]) for name in known)
+        if ours not in chosen and len(known) > 1 and not same:
             raise InputError(
                 f"{path}: '{ours}' could be any of the columns {', '.join(known)}. "
                 f"Say which: columns: {{{ours}: {known[0]}}}"

@@ -61,13 +61,19 @@ def _um2_s(sample: Sample) -> float:
     return sample.pixel_size_um**2 / sample.frame_interval_s
 
 
-def save_table(content: pd.DataFrame, path: str | Path) -> None:
-    """Write a table as CSV or Parquet, by the ending of its name; whole or not at all."""
+def save_table(content: pd.DataFrame, path: str | Path, digits: int = 6) -> None:
+    """Write a table as CSV or Parquet, by the ending of its name; whole or not at all.
+
+    Args:
+        content: the table.
+        path: where.
+        digits: of a number in CSV; 15 leave decimals that were read from CSV as they were.
+    """
     with job.whole(path) as aside:
         if aside.suffix == ".parquet":
             content.to_parquet(aside, index=False)
         else:
-            content.to_csv(aside, index=False, float_format="%.6g", lineterminator="\n")
+            content.to_csv(aside, index=False, float_format=f"%.{digits}g", lineterminator="\n")
 
 
 def map_tiff(maps: xr.Dataset, sample: Sample, path: str | Path) -> None:

@@ -249,9 +249,12 @@ def _apart(pixels: np.ndarray, shape: list[int]) -> np.ndarray:
 
 
 def table(
-    tracks: xr.Dataset, pixel_size_um: float | None = None, frame_interval_s: float | None = None
+    tracks: xr.Dataset,
+    pixel_size_um: float | None = None,
+    frame_interval_s: float | None = None,
+    given: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """One row per localization: what the store holds of it, its track and the track's parent.
+    """One row per localization: its track and the track's parent, and what is known of it.
 
     Args:
         tracks: TRACKS of one video; the attribute `first_frame`, where there is one, is the
@@ -259,11 +262,18 @@ def table(
         pixel_size_um: µm per px along every axis, for positions in µm: `z_um` is right only
             where planes are as far apart as pixels.
         frame_interval_s: s per frame, for the time since the first frame.
+        given: the table that the localizations were read from, row by row; its index is their
+            order in the file.
 
     Returns:
         `track_id` from 1, as in `challenge` where no gap splits a track, and `parent_id`, 0 where
         there is none; `frame` as numbered in the recording, `time_s`, positions from the corner
-        of the field of view in px and µm, and every further column whose name is none of these.
+        of the field of view in px and µm. Then every further column of the store whose name is
+        none of these; or, in the order of the file, every column of the table that was given. One
+        that has a name of ours and says something else is called `<name>_given`.
+
+    Raises:
+        InputError: if the table that was given has another number of rows.
     """
     track, frame = tracks["track"].to_numpy(), tracks["frame"].to_numpy()
     columns = {
@@ -277,12 +287,32 @@ def table(
     columns |= {f"{axis}_px": tracks[axis].to_numpy() for axis in axes}
     if pixel_size_um is not None:
         columns |= {f"{axis}_um": tracks[axis].to_numpy() * pixel_size_um for axis in axes}
+    if given is not None:
+        return _beside(pd.DataFrame(columns), given)
     columns |= {
         str(name): column.to_numpy()
         for name, column in tracks.data_vars.items()
         if column.dims == ("localization",) and name not in {"track", *axes, *columns}
     }
     return pd.DataFrame(columns)
+
+
+def _beside(ours: pd.DataFrame, given: pd.DataFrame) -> pd.DataFrame:
+    """Our columns, then those of the table that was given, in its order of rows."""
+    if len(given) != len(ours):
+        raise InputError(
+            f"a table of {len(given)} rows, tracks of {len(ours)} localizations; expected the "
+            "table that they were read from. Has it changed since?"
+        )
+    ours = ours.set_index(given.index)
+    names: dict[str, str] = {}
+    for name in given:
+        if name in ours and ours[name].equals(given[name]):
+            continue
+        names[name] = name
+        while names[name] in ours or (names[name] != name and names[name] in given):
+            names[name] += "_given"
+    return ours.join(given[list(names)].rename(columns=names)).sort_index()
 
 
 def _numbered(tracks: xr.Dataset) -> np.ndarray:

@@ -185,6 +185,41 @@ def test_a_table_that_we_wrote_says_the_same(tmp_path):
     xr.testing.assert_identical(video.drop_vars(truth), rows.drop_vars(truth))
 
 
+def test_a_table_given_is_kept_beside_its_tracks(tmp_path):
+    """Rows in any order, of some frames: text, and columns by the names that ours have."""
+    rows = ROWS.iloc[[4, 2, 0, 3, 1]].reset_index(drop=True)
+    rows = rows.assign(track_id=["t8", "t7", "t4", "t7'", "t5"], size=[9.25, 9, np.nan, 10, 21])
+    video = read_rows(tmp_path, rows, frames=(5, 9), columns={"particle": "id"})
+    source = Source(table=str(tmp_path / "cells.csv"), frames=(5, 9), columns={"particle": "id"})
+    given = detections.given(source)
+    assert given["x"].tolist() == video["x"].values.tolist()
+    assert given.index.tolist() == [4, 1, 3, 0]
+    video = video.drop_vars(["particle", "parent_particle"])
+    links = np.array([[0, 0, 1], [1, 2, 3]])
+    table = lineages.table(lineage.tracks_of_links(video, links, "drawn"), given=given)
+    kept = table[[*rows.columns.drop("track_id"), "track_id_given"]]
+    kept = kept.rename(columns={"track_id_given": "track_id"})[rows.columns]
+    pd.testing.assert_frame_equal(kept, rows.drop(index=2), check_index_type=False)
+    assert table["track_id"].tolist() == [2, 2, 3, 1]
+    assert table["parent_id"].tolist() == [1, 1, 1, 0]
+
+
+def test_no_table_is_given_by_others(tmp_path):
+    assert detections.given(write_geff(tmp_path / "g.zarr", EDGES)) is None
+
+
+def test_our_table_of_a_given_one_is_read_again(tmp_path):
+    """`t` and `frame`, `x` and `x_px` say the same: no choice to be made."""
+    rows = ROWS.drop(columns=["id", "parent"])
+    video = read_rows(tmp_path, rows)
+    tracks = lineage.tracks_of_links(video, np.array([[0, 1], [1, 2]]), "drawn")
+    given = detections.given(Source(table=str(tmp_path / "cells.csv")))
+    again = read_rows(tmp_path, lineages.table(tracks, given=given))
+    assert again["particle"].values.tolist() == [1, 1, 1, 2, 3]
+    truth = ["particle", "parent_particle"]
+    xr.testing.assert_identical(again.drop_vars(truth), video)
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [

@@ -285,6 +285,33 @@ def test_columns_of_a_recording_do_not_replace_those_of_the_table(tracks):
     assert lineages.table(more)["time_s"].tolist() == own.tolist(), "no time of ours beside it"
 
 
+def test_a_table_that_was_given_comes_back_whole(tracks):
+    """In its own order of rows, here the reverse; what says the same as ours stands there once."""
+    rows = tracks.sizes["localization"]
+    given = pd.DataFrame(
+        {
+            "note": [f"cell {row}" for row in range(rows)],
+            "frame": tracks["frame"].to_numpy() + 7,
+            "x_px": tracks["x"].to_numpy() + 1,
+            "track_id": np.arange(rows) + 100,
+            "parent_id": "nobody",
+            "track_id_given": 0.5,
+        },
+        index=np.arange(rows)[::-1],
+    )
+    table = lineages.table(tracks, 0.5, 60, given)
+    plain = lineages.table(tracks, 0.5, 60).drop(columns=["area", "label"])
+    assert table[list(plain)].reset_index(drop=True).equals(plain[::-1].reset_index(drop=True))
+    assert list(table)[len(plain.columns) :] == [
+        "note", "x_px_given", "track_id_given_given", "parent_id_given", "track_id_given"
+    ]  # fmt: skip
+    assert table["note"].tolist() == given["note"].tolist()[::-1]
+    assert table["track_id_given_given"].tolist() == given["track_id"].tolist()[::-1]
+    assert table["x_px_given"].to_numpy() == pytest.approx(table["x_px"].to_numpy() + 1)
+    with pytest.raises(InputError, match=r"table of 13 rows, tracks of 14 .* changed since\?"):
+        lineages.table(tracks, given=given[1:])
+
+
 def test_napari_counts_from_the_centre_of_the_first_pixel(tracks):
     rows = lineages.napari(tracks)
     assert list(rows.columns) == ["track_id", "t", "y", "x"]
