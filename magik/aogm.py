@@ -63,7 +63,8 @@ def counts(tracks: xr.Dataset) -> Counts:
 
     As in challenge format, a link over a gap is of one kind only: there a label that was missing
     begins anew, with a parent. Links of detections that are no particle are not counted: AOGM
-    deletes such a detection and its links go with it.
+    deletes such a detection and its links go with it. Of tracks that merge every link counts,
+    while challenge format, and with it `official_lnk`, has one parent of each only.
 
     Args:
         tracks: TRACKS with `particle`, and `parent_particle` where cells divide.

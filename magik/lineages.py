@@ -46,7 +46,8 @@ def challenge(
 
     A label lasts over successive frames there: a track with a gap is written as two labels, the
     first being the parent of the second. The first part of a track is labelled by the track's
-    number + 1, as in `table`; further parts are numbered after all tracks.
+    number + 1, as in `table`; further parts are numbered after all tracks. Nor can a label have
+    two parents: where tracks merge, all but `parent` are left out, and the log says so.
 
     Args:
         tracks: TRACKS of one video, with `label` where there are masks.
@@ -75,6 +76,12 @@ def challenge(
         raise InputError(
             f"{folder}: masks of {len(labels)} frames, tracks of {frames}; "
             "expected the masks that the tracks were made from"
+        )
+    if "merge_track" in tracks:
+        print(
+            f"{folder}: {tracks.sizes['merge']:,} links of tracks that merge are left out: a label "
+            "of a Cell Tracking Challenge result has one parent at most. GEFF, tables and napari's "
+            "graph have them"
         )
     digits = max(3, len(str(first_frame + frames - 1)))
     shape, divisor = _sides_of_discs(tracks)
@@ -267,7 +274,8 @@ def table(
 
     Returns:
         `track_id` from 1, as in `challenge` where no gap splits a track, and `parent_id`, 0 where
-        there is none; `frame` as numbered in the recording, `time_s`, positions from the corner
+        there is none; where tracks merge also `parent_ids`, text, all parents with a space
+        between; `frame` as numbered in the recording, `time_s`, positions from the corner
         of the field of view in px and µm. Then every further column of the store whose name is
         none of these; or, in the order of the file, every column of the table that was given. One
         that has a name of ours and says something else is called `<name>_given`.
@@ -276,11 +284,14 @@ def table(
         InputError: if the table that was given has another number of rows.
     """
     track, frame = tracks["track"].to_numpy(), tracks["frame"].to_numpy()
-    columns = {
+    columns: dict[str, Any] = {
         "track_id": track + 1,
         "parent_id": tracks["parent"].to_numpy()[track] + 1,
         "frame": _numbered(tracks),
     }
+    if "merge_track" in tracks:
+        graph = napari_graph(tracks)
+        columns["parent_ids"] = [" ".join(map(str, graph.get(one + 1, []))) for one in track]
     if frame_interval_s is not None:
         columns["time_s"] = frame * frame_interval_s
     axes = [axis for axis in ("x", "y", "z") if axis in tracks]
@@ -336,7 +347,7 @@ def napari(tracks: xr.Dataset) -> pd.DataFrame:
 
 
 def napari_graph(tracks: xr.Dataset) -> dict[int, list[int]]:
-    """The `graph` of napari's tracks layer: the parent of each track that has one.
+    """The `graph` of napari's tracks layer: the parents of each track that has one or more.
 
     JSON turns the keys into strings, and napari expects integers. To read it back:
     ``{int(track): parents for track, parents in json.loads(text).items()}``.
@@ -344,8 +355,10 @@ def napari_graph(tracks: xr.Dataset) -> dict[int, list[int]]:
     Args:
         tracks: TRACKS of one video.
     """
-    parent = tracks["parent"].to_numpy()
-    return {int(track) + 1: [int(parent[track]) + 1] for track in np.flatnonzero(parent >= 0)}
+    graph: dict[int, list[int]] = {}
+    for parent, track in (lineage.families(tracks) + 1).T.tolist():
+        graph.setdefault(track, []).append(parent)
+    return graph
 
 
 def geff(
@@ -412,12 +425,13 @@ def summary(tracks: xr.Dataset, edges: xr.Dataset | None = None) -> dict[str, An
             network was trained on.
 
     Returns:
-        Counts; a division is a track with two daughters or more, a gap a link that passes over
-        a frame, the length of a track the frames from its first to its last. And `warnings`.
+        Counts; a division is a track with two daughters or more, a merge one with two parents or
+        more, a gap a link that passes over a frame, the length of a track the frames from its
+        first to its last. And `warnings`.
     """
     frame, track = tracks["frame"].to_numpy(), tracks["track"].to_numpy()
     (sender, receiver), _ = lineage.links_of_tracks(tracks)
-    parent = tracks["parent"].to_numpy()
+    mothers, daughters = lineage.families(tracks)
     spans = pd.Series(frame).groupby(track).agg(lambda seen: seen.max() - seen.min() + 1)
     unlinked = len(frame) - len(np.union1d(sender, receiver))
     trained_on = {} if edges is None else json.loads(edges.attrs["trained_on"])
@@ -425,7 +439,8 @@ def summary(tracks: xr.Dataset, edges: xr.Dataset | None = None) -> dict[str, An
         "frames": int(tracks["n_frames"][0]),
         "localizations": len(frame),
         "tracks": int(tracks.sizes["track"]),
-        "divisions": int(np.sum(np.bincount(parent[parent >= 0]) > 1)),
+        "divisions": int(np.sum(np.bincount(mothers) > 1)),
+        "merges": int(np.sum(np.bincount(daughters) > 1)),
         "median_track_frames": float(spans.median()) if len(spans) else None,
         "gaps_bridged": int(np.sum(frame[receiver] - frame[sender] > 1)),
         "unlinked_localizations": unlinked,

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 import xarray as xr
 from ctc_metrics.metrics import valid
-from drawn import SHAPE, deep, family, named_rows, nothing, squares
+from drawn import SHAPE, deep, family, merging, named_rows, nothing, squares
 
 from magik import lineage, lineages, schema
 from magik.errors import InputError
@@ -144,6 +144,17 @@ def test_discs_of_a_crowd_are_all_there(tmp_path):
     mask = tifffile.imread(tmp_path / "01_RES" / "mask000.tif")
     assert set(range(1, 11)) <= set(mask.ravel().tolist())
     assert mask[3, 0] == 1, "the first one stays"
+
+
+def test_of_tracks_that_merge_one_parent_is_left_and_the_log_says_so(tmp_path, capsys):
+    """A = 1 and B = 2 meet in C = 3, which divides."""
+    lineages.challenge(merging(), squares(merging()), tmp_path / "01_RES")
+    lines = (tmp_path / "01_RES" / "res_track.txt").read_text().splitlines()
+    assert lines == ["1 0 1 0", "2 0 1 0", "3 2 2 1", "4 3 4 3", "5 3 4 3"]
+    assert _is_valid(tmp_path / "01_RES")
+    assert "01_RES: 1 links of tracks that merge are left out" in capsys.readouterr().out
+    lineages.challenge(family(), None, tmp_path / "02_RES")
+    assert capsys.readouterr().out == "", "test invalid"
 
 
 def test_a_large_volume_is_drawn_smaller(tmp_path, tracks, monkeypatch):
@@ -325,6 +336,24 @@ def test_napari_counts_from_the_centre_of_the_first_pixel(tracks):
     assert {int(one): parents for one, parents in json.loads(text).items()} == {3: [1], 4: [1]}
 
 
+def test_no_parent_of_tracks_that_merge_is_lost(tmp_path):
+    tracks = merging()
+    schema.check(tracks, schema.TRACKS, "tracks")
+    assert lineages.napari_graph(tracks) == {3: [1, 2], 4: [3], 5: [3]}
+    lineages.geff(tracks, tmp_path / "g.geff")
+    graph, _ = geff.read(tmp_path / "g.geff")
+    names = [[graph.nodes[n]["label"] for n in ends] for ends in graph.edges]
+    assert sorted(names) == [
+        [10, 10], [10, 30], [20, 20], [20, 30], [30, 40], [30, 50], [40, 40], [50, 50]
+    ]  # fmt: skip
+    table = lineages.table(tracks).set_index("label")
+    assert table.loc[30, ["parent_id", "parent_ids"]].tolist() == [1, "1 2"]
+    assert table.loc[50, "parent_ids"].tolist() == ["3", "3"]
+    assert table.loc[20, "parent_ids"].tolist() == ["", ""]
+    said = lineages.summary(tracks)
+    assert (said["divisions"], said["merges"]) == (1, 1)
+
+
 @pytest.mark.parametrize("solid", [False, True])
 def test_geff_reads_back(tmp_path, tracks, solid):
     lineages.geff(deep(tracks) if solid else tracks, tmp_path / "g.geff", 0.5, 60)
@@ -399,6 +428,7 @@ def test_summary_counts(tracks):
         "localizations": 14,
         "tracks": 5,
         "divisions": 1,
+        "merges": 0,
         "median_track_frames": 3,  # of 3, 6, 3, 3, 1
         "gaps_bridged": 1,
         "unlinked_localizations": 1,

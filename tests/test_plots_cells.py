@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from drawn import SHAPE, family, squares, tracked
+from drawn import SHAPE, family, merging, squares, tracked
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure as Canvas
@@ -241,6 +241,18 @@ def test_lineage_tree_has_a_line_per_track(axes, tracks):
     colours = {tuple(c) for c in drawn.get_colors()}
     assert colours == {_colour(track) for track in range(5)}
     assert axes.get_ylabel() == "lineages"
+
+
+def test_tracks_that_merge_are_joined_in_the_tree_and_on_the_plane(axes):
+    """A and B meet in C; C alone divides."""
+    tree = plots_cells.lineage_tree(axes, merging())
+    assert _of(tree, "merge")["value"].tolist() == [3, 3]
+    assert _of(tree, "division")["value"].tolist() == [4, 5]
+    assert _of(tree, "merge")["y"].nunique() == 2, "from both lines"
+    plane = plots_cells.trajectories(Canvas((2, 2)).add_subplot(), merging(), SHAPE)
+    assert _of(plane, "merge")["x"].tolist() == [8.5, 8.5]
+    assert _of(plane, "mother")["value"].tolist() == [3]
+    assert plots_cells._longest_mother(merging()) == [2, 3, 4]
 
 
 def test_of_many_lineages_the_largest_are_shown_and_the_rest_is_told(axes, tracks, monkeypatch):
