@@ -493,6 +493,9 @@ class Source(Section):
     frames: tuple[Annotated[int, Field(ge=0)], Count] | None = Field(
         None, description="first frame, and the one after the last; all if null"
     )
+    pixel_size_um: Positive | None = Field(
+        None, description="µm per px, of a GEFF whose positions are lengths; a sample's own if null"
+    )
 
     @property
     def files(self) -> dict[str, str]:
@@ -661,6 +664,14 @@ class Sample(Section):
     map: Map = Map()
     linking: Linking | None = Field(None, description="null: as the experiment says")
     source: str = Field("", description="where the recording comes from, and its licence")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _cells_have_its_pixels(cls, given: Any) -> Any:
+        cells = given.get("cells") if isinstance(given, Mapping) else None
+        if not isinstance(cells, Mapping) or not cells.get("geff") or cells.get("pixel_size_um"):
+            return given
+        return {**given, "cells": {**cells, "pixel_size_um": given.get("pixel_size_um")}}
 
     @model_validator(mode="after")
     def _movie_or_table(self) -> Self:

@@ -61,13 +61,19 @@ def _um2_s(sample: Sample) -> float:
     return sample.pixel_size_um**2 / sample.frame_interval_s
 
 
-def save_table(content: pd.DataFrame, path: str | Path) -> None:
-    """Write a table as CSV or Parquet, by the ending of its name; whole or not at all."""
+def save_table(content: pd.DataFrame, path: str | Path, digits: int = 6) -> None:
+    """Write a table as CSV or Parquet, by the ending of its name; whole or not at all.
+
+    Args:
+        content: the table.
+        path: where.
+        digits: of a number in CSV; 15 leave decimals that were read from CSV as they were.
+    """
     with job.whole(path) as aside:
         if aside.suffix == ".parquet":
             content.to_parquet(aside, index=False)
         else:
-            content.to_csv(aside, index=False, float_format="%.6g", lineterminator="\n")
+            content.to_csv(aside, index=False, float_format=f"%.{digits}g", lineterminator="\n")
 
 
 def map_tiff(maps: xr.Dataset, sample: Sample, path: str | Path) -> None:
@@ -146,21 +152,11 @@ def _warnings(
     scaling: np.ndarray, density: float, frames: int, trained_on: Mapping[str, Any]
 ) -> Iterator[str]:
     """A sentence for each way in which the sample differs from what the network knows."""
-    unsure = "expect the diffusivities to be less accurate"
     if frames < 2:
         yield "The recording has a single frame: nothing in it tells how anything moves."
-    if "density" in trained_on:
-        low, high = trained_on["density"]
-        if not low <= density <= high:
-            yield (
-                f"There are {density:.2g} localizations per px² and frame; the network was trained "
-                f"on {low:.2g} to {high:.2g}: {unsure}."
-            )
-    if "frames" in trained_on and frames < trained_on["frames"][0]:
-        yield (
-            f"The recording has {frames} frames; the network was trained on at least "
-            f"{trained_on['frames'][0]}: {unsure}."
-        )
+    yield from unlike_training(
+        density, frames, trained_on, unsure="expect the diffusivities to be less accurate"
+    )
     if "displacement_scaling" in trained_on:
         low, high = trained_on["displacement_scaling"]
         margin = EDGE * (high - low)
@@ -183,6 +179,32 @@ def _warnings(
                 f"the reach of candidate edges ({reach:.3g} px), so the network does not see the "
                 "longest steps: record faster, or train with a larger radius."
             )
+
+
+def unlike_training(
+    density: float, frames: int, trained_on: Mapping[str, Any], unsure: str
+) -> Iterator[str]:
+    """A sentence for each way in which a recording is sparser, denser or shorter than in training.
+
+    Args:
+        density: localizations per px² and frame. It does not matter to a network whose lengths
+            are spacings, which shrink with it.
+        frames: of the recording.
+        trained_on: what the network was trained on.
+        unsure: what follows from it.
+    """
+    if "density" in trained_on and trained_on.get("unit") != "spacing":
+        low, high = trained_on["density"]
+        if not low <= density <= high:
+            yield (
+                f"There are {density:.2g} localizations per px² and frame; the network was trained "
+                f"on {low:.2g} to {high:.2g}: {unsure}."
+            )
+    if "frames" in trained_on and frames < trained_on["frames"][0]:
+        yield (
+            f"The recording has {frames} frames; the network was trained on at least "
+            f"{trained_on['frames'][0]}: {unsure}."
+        )
 
 
 def _intensity_warning(localizations: xr.Dataset, trained_on: Mapping[str, Any]) -> Iterator[str]:

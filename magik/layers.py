@@ -16,6 +16,7 @@ SHELVES: dict[str, tuple[str, ...]] = {
         "errors",
         "job",
         "physics",
+        "neighbours",
         "schema",
         "lineage",
         "config",

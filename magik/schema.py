@@ -190,6 +190,9 @@ TRACKS = Layout(
         "z": _optional(("localization",), "px", "centroid, depth"),
         "track": Variable(("localization",), "1", "track it belongs to, over all videos", "iu"),
         "parent": Variable(("track",), "1", "track that this one divided from; -1 = none", "i"),
+        # where tracks merge
+        "merge_track": _optional(("merge",), "1", "track in which several meet, ascending", "iu"),
+        "merge_parent": _optional(("merge",), "1", "one of these beside its `parent`", "iu"),
         "label": _optional(("localization",), "1", "value of its pixels in the masks", "iu"),
         "particle": _optional(
             ("localization",), "1", "true identity within its video; -1 = none", "i"

@@ -99,6 +99,17 @@ def test_tables_read_back_and_are_equal_in_bytes(
     pd.testing.assert_frame_equal(read(one), table, rtol=1e-5, check_dtype=False)
 
 
+def test_what_was_read_from_a_table_is_written_as_it_was(tmp_path):
+    """Also whole numbers in a column with a gap, which pandas holds as floating point."""
+    text = "id,seconds,name\n1234567,1712345678.125,A\n,0.1,\n12345678901,-3e-07,C\n"
+    (tmp_path / "given.csv").write_text(text)
+    given = pd.read_csv(tmp_path / "given.csv")
+    export.save_table(given, tmp_path / "ours.csv", digits=15)
+    assert (tmp_path / "ours.csv").read_text() == text
+    export.save_table(given, tmp_path / "short.csv")
+    assert "1.23457e+06" in (tmp_path / "short.csv").read_text(), "test invalid"
+
+
 def test_nothing_stands_where_writing_failed(tmp_path, monkeypatch):
     monkeypatch.setattr(pd.DataFrame, "to_csv", lambda self, path, **_: path.write_text("x") // 0)
     with pytest.raises(ZeroDivisionError):
