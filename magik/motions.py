@@ -1,7 +1,8 @@
 """Steps of the stochastic processes that objects move by (Methods, "Simulations").
 
-Every step here is in units of its process: along each axis ⟨x²(t)⟩ = t^α, t in frames, once the
-steps up to t are summed. `magik.simulate` multiplies them by √(2DΔt^α), and nothing else does.
+Every step here is in units of its process: along each axis the sum x of t of them has ⟨x²⟩ = t^α,
+for fractional Brownian motion at any t, for the other two over the whole video. `magik.simulate`
+multiplies them by √(2DΔt^α), and nothing else does.
 
 The processes are andi-datasets', save its annealed transient time motion in three dimensions,
 which forgets to sum the steps of a dwell: they come out anticorrelated, by -0.3 from one to the
@@ -65,7 +66,9 @@ def anomalous_steps(
     Fractional Brownian motion has the steps of its law. The other two have laws whose amplitude
     is arbitrary: each track of them is stretched until its mean squared step per axis, over all
     axes, is n^(α-1) after n steps. Their steps are uncorrelated, so that ⟨x²(n)⟩ = n^α; at α = 1
-    the s.d. of a step is 1. An object that waits for the whole video stays where it is.
+    the s.d. of a step is 1. An object that waits for the whole video stays where it is. Dwells
+    and waits begin in the first frame, so that both age: early steps are larger than late ones;
+    at α = 1, in 100 frames, ⟨x²⟩ of the first is about three times the mean.
 
     Args:
         model: fractional Brownian motion, annealed transient time motion (regime I, γ = σ/α) or

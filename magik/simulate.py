@@ -298,6 +298,11 @@ def _walk_landscape(
 def _confine(
     position: Float[np.ndarray, "*n axis"], config: Simulate
 ) -> Float[np.ndarray, "*n axis"]:
+    """Positions between the walls: the free path, folded.
+
+    This is exact where steps are independent. Fractional Brownian motion keeps its memory of the
+    steps it would have made, so that near the walls its law is that of the folded path.
+    """
     if config.boundary == "free":
         return position
     axes = np.moveaxis(position, -1, 0)

@@ -72,6 +72,15 @@ def test_stretched_tracks_have_the_amplitude_of_their_exponent(model, alpha, dim
     np.testing.assert_allclose(axes, 50 ** (alpha - 1), rtol=0.05)
 
 
+@pytest.mark.parametrize("model", ["attm", "ctrw"])
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_processes_of_dwells_and_waits_age(model, dimensions):
+    """Their first step is about three times the mean at α = 1: all dwells begin together."""
+    first = np.square(steps_of(model, 1.0, 101, 800, dimensions=dimensions)[0]).mean()
+    assert 2 < first < 5
+    assert np.square(steps_of("fbm", 1.0)[0]).mean() == pytest.approx(1, abs=0.08)
+
+
 def test_corrected_attm_has_independent_steps_where_the_library_s_has_not():
     corrected = next_correlation(steps_of("attm", 1.0, 101, 800, dimensions=3))
     library = next_correlation(steps_of("attm", 1.0, 101, 800, dimensions=3, attm="library"))

@@ -204,27 +204,38 @@ def test_steps_of_all_models_have_the_amplitude_of_their_d(dimensions):
     assert np.all(motion[~moved] == 2), "only a random walk in continuous time may wait"
 
 
-def test_classes_are_mixed_as_asked():
+@pytest.mark.parametrize(
+    ("mixing", "spread"),
+    [
+        ("object", np.sqrt(2 / 9 / 40)),  # binomial: 40 objects, a third each
+        ("fractions", np.sqrt(1 / 18 + (1 / 3 - 1 / 6) / 40)),  # of Dirichlet's shares
+        ("video", np.sqrt(2 / 9)),  # all or none
+    ],
+)
+def test_classes_are_mixed_as_asked(mixing, spread):
     ways = {"sub": {"exponent": (0.2, 0.6)}, "normal": {}, "super": {"exponent": (1.4, 1.8)}}
-    limits = np.array([[0.2, 0.6], [1, 1], [1.4, 1.8]])
-    shares, exponents = {}, {}
-    for mixing in ("object", "fractions", "video"):
-        settings = anomalous(ways, mixing=mixing, frames=(2, 2), particles=(40, 40))
-        truth = simulate.build(settings, videos=200, seed=1)
-        motion, alpha = tracks(truth, "motion"), tracks(truth, "exponent")
-        assert (motion == motion[0]).all()
-        assert (alpha == alpha[0]).all()
-        low, high = limits[motion].transpose(2, 0, 1)
-        assert np.all((alpha >= low.astype("f4")) & (alpha <= high.astype("f4")))
-        of_video = motion[0].reshape(200, 40)
-        exponents[mixing] = alpha[0].reshape(200, 40)
-        shares[mixing] = np.stack([(of_video == place).mean(axis=1) for place in range(3)])
-        np.testing.assert_allclose(shares[mixing].mean(axis=1), 1 / 3, atol=0.13)
-    assert shares["object"].std() == pytest.approx(np.sqrt(2 / 9 / 40), rel=0.15)
-    assert shares["fractions"].std() == pytest.approx(np.sqrt(1 / 18 + 1 / 6 / 40), rel=0.15)
-    assert set(shares["video"].ravel()) == {0, 1}
-    assert np.all(exponents["video"] == exponents["video"][:, :1])
-    assert len(np.unique(exponents["object"][0])) > 20
+    settings = anomalous(ways, mixing=mixing)
+    rng = np.random.default_rng(1)
+    videos = [simulate.draw_classes(settings, 40, rng) for _ in range(2000)]
+    motion, exponent = (np.stack(column) for column in zip(*videos, strict=True))
+    low, high = np.array([[0.2, 0.6], [1, 1], [1.4, 1.8]])[motion].transpose(2, 0, 1)
+    assert np.all((low <= exponent) & (exponent <= high))
+    drawn = exponent[:, 0][motion[:, 0] == 2]
+    assert stats.kstest(drawn, stats.uniform(1.4, 0.4).cdf).pvalue > 0.01
+    shares = np.stack([(motion == place).mean(axis=1) for place in range(3)])
+    np.testing.assert_allclose(shares.mean(axis=1), 1 / 3, atol=4 * spread / np.sqrt(2000))
+    np.testing.assert_allclose(shares.std(axis=1), spread, rtol=0.06)
+    alike = np.all(exponent == exponent[:, :1])
+    assert alike == (mixing == "video")
+
+
+def test_class_and_exponent_of_an_object_stay():
+    truth = simulate.build(anomalous(MODELS | {"slow": {"exponent": (0.3, 0.5)}}), 2, seed=1)
+    schema.check(truth, schema.LOCALIZATIONS, "truth")
+    video = schema.row_of(truth.row_size.values)
+    rows = np.stack([video, truth.particle.values, truth.motion.values, truth.exponent.values])
+    particles = len(np.unique(rows[:2], axis=1).T)
+    assert len(np.unique(rows, axis=1).T) == particles
 
 
 HOLOGRAM = anomalous(
