@@ -97,6 +97,10 @@ def _must_be_range(limits: tuple[float, float]) -> tuple[float, float]:
     return limits
 
 
+LEAST_EXPONENT = 0.03
+"""Below, the law of annealed transient time motion has no parameters left to draw."""
+
+
 class Motion(Section):
     """One way to move that a simulated object may have: MSD = 2 D t^α along each axis."""
 
@@ -110,11 +114,11 @@ class Motion(Section):
     @model_validator(mode="after")
     def _exponent_in_range(self) -> Self:
         low, high = bounds(self.exponent)
-        highest = 2 if self.model == "fbm" else 1
-        if not 0 < low <= high <= highest or low == 2:
+        highest = 1.99 if self.model == "fbm" else 1
+        if not LEAST_EXPONENT <= low <= high <= highest:
             raise ValueError(
-                f"exponent: from {low:g} to {high:g}; {self.model} needs 0 < α "
-                + ("< 2" if self.model == "fbm" else "<= 1")
+                f"exponent: from {low:g} to {high:g}; {self.model} needs "
+                f"{LEAST_EXPONENT:g} <= α <= {highest:g}"
             )
         return self
 
@@ -153,7 +157,7 @@ class Simulate(Section):
     frames: tuple[Count, Count] = Field((50, 55), description="frames per video, uniform")
     particles: tuple[Count, Count] = Field((30, 35), description="objects per video, uniform")
     boundary: Literal["reflecting", "free"] = "reflecting"
-    dt: Positive = Field(1, description="Δt, frames; D counts per frame, steps grow as √Δt")
+    dt: Positive = Field(1, description="Δt, frames; D counts per frame, steps grow as √Δt^α")
     intensity: tuple[float, float] = Field((20, 80), description="counts, uniform per object")
     intensity_sd: float = Field(3, ge=0, description="s.d. over time, counts, white")
     refractive_index: tuple[Positive, Positive] | None = Field(

@@ -108,7 +108,7 @@ def test_what_ships_is_accepted_at_every_scale(scale):
         ),
         (
             simulate(motion="anomalous", classes={"wait": {"model": "ctrw", "exponent": [1, 1.2]}}),
-            "exponent: from 1 to 1.2; ctrw needs 0 < α <= 1",
+            "exponent: from 1 to 1.2; ctrw needs 0.03 <= α <= 1",
         ),
         (simulate(dimensions=3), "dimensions: 3 with motion: brownian; only anomalous motion has"),
         (
