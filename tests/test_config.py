@@ -65,8 +65,8 @@ def test_what_ships_is_accepted_at_every_scale(scale):
         ),
         (sample(experiment="qqq"), "samples.mine.experiment: no 'qqq'. Known: "),
         (
-            sample(experiment="diffusivity_published"),
-            "samples.mine.experiment: 'diffusivity_published' has no tier 'coordinates'",
+            sample(experiment="exponent") | {"experiments": {"exponent": {"tiers": ["images"]}}},
+            "samples.mine.experiment: 'exponent' has no tier 'coordinates'",
         ),
         (sample(pixelsize_um=1, pixel_size_um=None), "Did you mean 'pixel_size_um'?"),
         (
