@@ -398,6 +398,13 @@ class Task(Section):
         of_video = self.level == "graph" and self.target == "exponent"
         return "video_exponent" if of_video else self.target
 
+    @property
+    def of_object(self) -> str | None:
+        """Name of what the nodes of a graph say of the same, each of its object; None: nothing."""
+        if self.level == "graph":
+            return "motion" if self.target == "fractions" else "exponent"
+        return self.target if self.level == "node" else None
+
 
 _TASKS = (
     ("node", "displacement_scaling", "l1"),
@@ -431,6 +438,9 @@ class Recipe(Section):
         False, description="linked and unlinked edges of a batch count the same in all"
     )
     link_loss: float = Field(0, ge=0, description="weight of the auxiliary link loss")
+    object_loss: float = Field(
+        0, ge=0, description="tasks of whole videos: weight of the same task for each object"
+    )
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Count = Field(1, description="CPU threads; part of what makes the bytes")
     checkpoint_seconds: Positive = Field(60, description="between two checkpoints")

@@ -35,8 +35,8 @@ STEP = ("displacement_x", "displacement_y")
 class Batch:
     """Several graphs as one: nodes and edges one after the other, never connected.
 
-    Nodes stand ordered by graph, then frame; edges by receiver. The target is that of the task,
-    of each node or of each graph; an unknown one is NaN, that of another level is all NaN. Where
+    Nodes stand ordered by graph, then frame; edges by receiver. `target` is what the task asks of
+    each object, `video_target` what it asks of each video; what is unknown is NaN. Where
     no truth is known, no edge is linked. `origin` is the sender of the true link to a node, -1
     where there is none; `skips` marks edges over other detections of the same particle.
     """
@@ -98,9 +98,9 @@ class GraphSet:
         self.n_frames = graphs["n_frames"].to_numpy()
         self.max_lag = int(graphs.attrs["max_lag"])
         self.frame = graphs["frame"].to_numpy()
-        known = task.variable if task and task.variable in graphs else None
-        self.of_node = known if task and task.level == "node" else None
-        self.of_graph = known if task and task.level == "graph" else None
+        self.of_node = task.of_object if task and task.of_object in graphs else None
+        of_graph = task.variable if task and task.level == "graph" else None
+        self.of_graph = of_graph if of_graph in graphs else None
 
     def __len__(self) -> int:
         return len(self.n_frames)
@@ -164,6 +164,8 @@ class GraphSet:
         target = np.full(nodes, np.nan, np.float32)
         if self.of_node:
             target = self.graphs[self.of_node][rows].to_numpy().astype(np.float32)
+            if self.of_node == "motion":
+                target[target < 0] = np.nan
         video_target = np.full((1, 1), np.nan, np.float32)
         if self.of_graph:
             video_target = self.graphs[self.of_graph][graph].to_numpy().reshape(1, -1)

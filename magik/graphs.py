@@ -123,7 +123,8 @@ def build(localizations: xr.Dataset, config: Graph, length_px: float | None = No
         graphs["exponent"] = ("node", localizations["exponent"].to_numpy().astype(np.float32))
         graphs["video_exponent"] = ("graph", _exponents_of_videos(localizations))
     if "motion" in localizations:
-        graphs["fractions"] = (("graph", "motion"), _fractions(localizations))
+        graphs["motion"] = ("node", localizations["motion"].to_numpy().astype(np.int32))
+        graphs["fractions"] = (("graph", "class"), _fractions(localizations))
         graphs.attrs["motions"] = localizations.attrs["motions"]
     if "particle" in localizations:
         links, _ = lineage.true_links(localizations)
@@ -159,7 +160,7 @@ def _exponents_of_videos(localizations: xr.Dataset) -> np.ndarray:
 
 
 def _fractions(localizations: xr.Dataset) -> np.ndarray:
-    """[videos, motions] share of the particles of each video in each class; NaN without any."""
+    """[videos, classes] share of the particles of each video in each class; NaN without any."""
     video, row = _one_row_of_each_particle(localizations)
     shape = (localizations.sizes["video"], len(localizations.attrs["motions"]))
     count = np.zeros(shape)

@@ -212,14 +212,16 @@ class Head(NamedTuple):
     """What a task asks of a network's last layer.
 
     Attributes:
-        level: node, edge or graph; what the other levels say is not used.
+        level: node, edge or graph. At level graph the nodes say the same of their objects.
         outputs: numbers at that level: one, one for each class, or three quantiles.
         interval: the three are ordered.
+        classes: the outputs are logits, or shares, of classes.
     """
 
     level: str
     outputs: int = 1
     interval: bool = False
+    classes: bool = False
 
     @classmethod
     def of(cls, task: config.Task, classes: int) -> "Head":
@@ -231,7 +233,9 @@ class Head(NamedTuple):
         """
         if task.quantiles is not None:
             return cls(task.level, 3, interval=True)
-        return cls(task.level, classes if task.target == "fractions" else 1)
+        if task.target == "fractions":
+            return cls(task.level, classes, classes=True)
+        return cls(task.level)
 
 
 class Interval(nn.Module):
@@ -244,8 +248,9 @@ class Interval(nn.Module):
 
 
 def _decoder(width: int, widths: tuple[int, ...], head: Head, level: str) -> nn.Sequential:
-    outputs = head.outputs if level == head.level else 1
-    last = [Interval()] if head.interval and level == head.level else []
+    asked = level == head.level or (level, head.level) == ("node", "graph")
+    outputs = head.outputs if asked else 1
+    last = [Interval()] if head.interval and asked else []
     return nn.Sequential(mlp(width, *widths), nn.Linear(widths[-1], outputs), *last)
 
 
@@ -491,7 +496,8 @@ class MAGIKTracks(nn.Module):
     Trained with an auxiliary link loss, it costs time linear in edges (attention: quadratic in
     nodes), and a network trained on short windows serves long ones.
 
-    A video as a whole is read from the mean over its nodes, each of which knows its track.
+    A video as a whole is read from the mean over its nodes, each of which knows its track, and
+    from the mean of what they say of their objects.
 
     Args:
         settings: widths, rounds, evidence.
@@ -508,9 +514,11 @@ class MAGIKTracks(nn.Module):
         self.blocks = nn.ModuleList(TrackBlock(settings) for _ in range(settings.blocks))
         self.node_decoder = _decoder(width, settings.decoder, head, "node")
         self.graph_decoder = None
+        self.classes = head.classes
         if head.level == "graph":
             self.of_video = mlp(width, width)
-            self.graph_decoder = _decoder(width, settings.global_decoder, head, "graph")
+            mixed = width + head.outputs
+            self.graph_decoder = _decoder(mixed, settings.global_decoder, head, "graph")
 
     def forward(self, batch: Batch) -> Output:
         """Predictions for nodes, graphs and edges (these: logit of the last link weight)."""
@@ -522,13 +530,14 @@ class MAGIKTracks(nn.Module):
         for block in self.blocks:
             v, e, past, future, found = block(v, e, past, future, batch, order)
             links.append(found)
-        of_video = None
+        of_object, of_video = self.node_decoder(v), None
         if self.graph_decoder:
-            told = self.of_video(v)
+            classes = of_object.softmax(dim=-1) if self.classes else of_object
+            told = torch.cat([self.of_video(v), classes], dim=-1)
             mean = scatter(told, batch.graph, dim_size=batch.n_graphs, reduce="mean")
             of_video = self.graph_decoder(mean)
         return Output(
-            node=self.node_decoder(v),
+            node=of_object,
             edge=links[-1].weight().logit(eps=1e-6),
             graph=of_video,
             links=tuple(links),

@@ -305,7 +305,10 @@ def window(recipe: Recipe, progress: float) -> int | tuple[float, float] | None:
 def loss_of(
     net: MAGIK | MAGIKTracks, batch: Batch, task: Task, recipe: Recipe, mean: float, sd: float
 ) -> Tensor:
-    """Loss of a batch by task, plus the auxiliary link loss of every round of soft tracks."""
+    """Loss of a batch by task, plus the auxiliary losses of its objects and links.
+
+    The link loss is that of every round of soft tracks.
+    """
     said = net(batch)
     if task.loss == "l1":
         loss = _regression_loss(*_answer(said, batch, task), task, mean, sd)
@@ -319,6 +322,8 @@ def loss_of(
         loss = torch.stack(choices).mean()
     else:
         loss = edge_loss(said.edge, wanted(batch, task), recipe.class_weights)
+    if recipe.object_loss and task.level == "graph":
+        loss = loss + recipe.object_loss * _object_loss(said, batch, task, mean, sd)
     if recipe.link_loss and said.links:
         links = [found.loss(batch.linked, batch.edge_index) for found in said.links]
         loss = loss + recipe.link_loss * torch.stack(links).mean()
@@ -331,6 +336,15 @@ def _answer(said: Output, batch: Batch, task: Task) -> tuple[Tensor, Tensor]:
         return said.node, batch.target[:, None]
     assert said.graph is not None  # networks for this level have it
     return said.graph, batch.video_target
+
+
+def _object_loss(said: Output, batch: Batch, task: Task, mean: float, sd: float) -> Tensor:
+    """What a task of whole videos asks, asked of each object by each of its nodes."""
+    if task.target == "exponent":
+        return _regression_loss(said.node, batch.target[:, None], task, mean, sd)
+    known = torch.isfinite(batch.target)
+    loss = F.cross_entropy(said.node[known], batch.target[known].long(), reduction="sum")
+    return loss / max(1, int(known.sum()))
 
 
 def _regression_loss(said: Tensor, target: Tensor, task: Task, mean: float, sd: float) -> Tensor:

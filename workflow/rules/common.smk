@@ -210,7 +210,12 @@ def results_of_sample(name):
         drawn = ("figure.pdf", "figure.png", "figure.csv", "movie.gif")
         folders = ("challenge", "geff")
         return [f"results/samples/{name}/{file}" for file in files + drawn + folders]
-    kinds = ("localizations.csv", "localizations.parquet", "diffusion_map.tif", "summary.json")
+    if name in samples_about("video_exponent", "fractions"):
+        return [f"results/samples/{name}/{file}" for file in ("video.csv", "summary.json")]
+    kinds = ("localizations.csv", "localizations.parquet", "summary.json")
+    if name in samples_about("exponent"):
+        return [f"results/samples/{name}/{file}" for file in kinds]
+    kinds += ("diffusion_map.tif",)
     drawn = ("figure.pdf", "figure.png", "figure.csv")
     return [f"results/samples/{name}/{file}" for file in kinds + drawn]
 
@@ -268,6 +273,12 @@ def has_map(experiment):
 def samples_of_cells():
     """Samples that are linked to lineages."""
     return [name for name, sample in study.samples.items() if sample.cells]
+
+
+def samples_about(*targets):
+    """Samples of which one of these is asked: variables of a graph."""
+    task_of = {name: study.experiments[s.experiment].task for name, s in study.samples.items()}
+    return [name for name, task in task_of.items() if study.tasks[task].variable in targets]
 
 
 def linking_of_sample(name):
