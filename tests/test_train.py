@@ -382,7 +382,7 @@ def moving_sets(tmp_path_factory):
 
 LEARNS = RECIPE.model_copy(
     update={
-        "epochs": 3,
+        "epochs": 5,
         "samples_per_epoch": 160,
         "batch_size": 8,
         "window": None,
