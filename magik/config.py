@@ -309,6 +309,7 @@ class Splits(Section):
 
 EdgeFeature = Literal[
     "distance",
+    "log_distance",
     "displacement_x",
     "displacement_y",
     "displacement_z",
