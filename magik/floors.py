@@ -19,6 +19,7 @@ Where D is a landscape, a track has no single D. What supposes one is left out t
 hidden Markov model lets ln D wander from frame to frame.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
@@ -30,7 +31,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
 
 from magik import schema
-from magik.config import Exponential, Graph, LogUniform, Simulate
+from magik.config import Distribution, Exponential, Graph, LogUniform, Simulate, bounds
 from magik.errors import InputError
 
 CELLS = 128
@@ -86,26 +87,41 @@ class Prior(NamedTuple):
 
     def median_of(self, probability: Float[np.ndarray, "n cells"]) -> Float[np.ndarray, " n"]:
         """Medians of D under rows of cell probabilities (need not sum to one), px²/frame."""
-        cumulative = np.cumsum(probability, axis=1)
-        half = cumulative[:, -1] / 2
-        cell = np.argmax(cumulative >= half[:, None], axis=1)
-        every = np.arange(len(cell))
-        inside = probability[every, cell]
-        part = 1 - (cumulative[every, cell] - half) / inside
-        return self.edges[cell] * (self.edges[cell + 1] / self.edges[cell]) ** part
+        return median(self.edges, probability)
+
+
+def median(
+    edges: Float[np.ndarray, " edges"], probability: Float[np.ndarray, "n cells"]
+) -> Float[np.ndarray, " n"]:
+    """Medians under rows of probabilities of cells (need not sum to one).
+
+    Within a cell, of edges > 0, the logarithm is taken as uniform.
+    """
+    cumulative = np.cumsum(probability, axis=1)
+    half = cumulative[:, -1] / 2
+    cell = np.argmax(cumulative >= half[:, None], axis=1)
+    every = np.arange(len(cell))
+    inside = probability[every, cell]
+    part = 1 - (cumulative[every, cell] - half) / inside
+    return edges[cell] * (edges[cell + 1] / edges[cell]) ** part
 
 
 def _law(config: Simulate) -> Any:
     """The distribution of D with its cdf, support and median."""
-    low, high = config.diffusivity_bounds
+    if config.motion == "landscape":
+        return stats.loguniform(*config.diffusivity_bounds)
+    return law(config.diffusivity)
+
+
+def law(distribution: Distribution) -> Any:
+    """What is drawn from, with its cdf, support and median; a single value as a narrow range."""
+    low, high = bounds(distribution)
     if low == high:
         return stats.uniform(low, 1e-6 * low)
-    match config.diffusivity:
-        case Exponential(exponential=mean) if config.motion == "brownian":
+    match distribution:
+        case Exponential(exponential=mean):
             return stats.truncexpon(b=(high - low) / mean, loc=low, scale=mean)
         case LogUniform():
-            return stats.loguniform(low, high)
-        case _ if config.motion == "landscape":
             return stats.loguniform(low, high)
     return stats.uniform(low, high - low)
 
@@ -115,14 +131,14 @@ class Video(NamedTuple):
 
     Attributes:
         frame: rows are sorted by it.
-        position: x and y, px.
+        position: x, y and, where links are looked for in three dimensions, z, px.
         dt: Δt, frames.
         side: of the reflecting box, px; None where there are no walls.
         error: r.m.s. localization error per axis, px.
     """
 
     frame: Int[np.ndarray, " n"]
-    position: Float[np.ndarray, "n 2"]
+    position: Float[np.ndarray, "n axes"]
     dt: float
     side: float | None
     error: float = 0.0
@@ -284,7 +300,7 @@ class Gain(NamedTuple):
 def worst_link(
     videos: list[Video], particles: list[Int[np.ndarray, " _"]], area: float, max_lag: int
 ) -> float:
-    """Density of a step, px⁻², at which a link is as likely as no link.
+    """Density of a step, px⁻² (px⁻³), at which a link is as likely as no link.
 
     No link means that a particle was missed for as long as its track waits, and that another
     appeared: an object that had been missed, or a false positive. With m the probability of a
@@ -294,7 +310,7 @@ def worst_link(
     Args:
         videos: their frames.
         particles: true identities.
-        area: of the field of view, px².
+        area: of the field of view, px²; its volume, px³, in three dimensions.
         max_lag: frames that a track waits.
     """
     seen = present = false = frames = 0
@@ -310,21 +326,22 @@ def worst_link(
     return float(missed**max_lag * appearances / (1 - missed))
 
 
-def link_gains(prior: Prior, max_lag: int, dt: float, worst: float) -> list[Gain]:
+def link_gains(prior: Prior, max_lag: int, dt: float, worst: float, axes: int = 2) -> list[Gain]:
     """What a link is worth, for lags of 1 to `max_lag` frames.
 
     Args:
         prior: of D; the density of a step is its mean over D.
         max_lag: frames.
         dt: Δt, frames.
-        worst: density of a step that is worth nothing, px⁻².
+        worst: density of a step that is worth nothing, px⁻² (px⁻³).
+        axes: 2 or 3.
     """
     gains = []
     for lag in range(1, max_lag + 1):
         variance = 2 * prior.diffusivity * lag * dt
         length = np.linspace(0, 8 * np.sqrt(variance[-1]), 2001)
         boltzmann = np.exp(-(length[:, None] ** 2) / (2 * variance))
-        density = boltzmann @ (prior.weight / (2 * np.pi * variance))
+        density = boltzmann @ (prior.weight / (2 * np.pi * variance) ** (axes / 2))
         gains.append(Gain(length, np.log(density + TINY) - np.log(worst)))
     return gains
 
@@ -351,7 +368,7 @@ def link(
         new = np.arange(*np.searchsorted(video.frame, [frame, frame + 1]))
         ends = ends[video.frame[ends] >= frame - len(gains)]
         step = video.position[ends, None] - video.position[new]
-        length = np.hypot(step[..., 0], step[..., 1])
+        length = np.linalg.norm(step, axis=-1)
         gain = np.empty(length.shape)
         for lag, table in enumerate(gains, start=1):
             waited = video.frame[ends] == frame - lag
@@ -472,15 +489,23 @@ def localization_errors(
     draw an error for each video. Every method is told it, as it is told the prior.
     """
     along = [Tracks.of(track, video.frame) for video, track in zip(videos, tracks, strict=True)]
-    found: list[list[float]] = []  # log-likelihood of each video, for each error
-    while len(found) < 2 or np.any(np.greater(found[-1], found[-2])):
-        error = len(found) * ERROR_STEP
-        found.append(
+    return likeliest_errors(
+        lambda error: np.array(
             [
                 _total_evidence(video._replace(error=error), each, prior)
                 for video, each in zip(videos, along, strict=True)
             ]
         )
+    )
+
+
+def likeliest_errors(
+    log_likelihood: Callable[[float], Float[np.ndarray, " videos"]],
+) -> Float[np.ndarray, " videos"]:
+    """The error of each video, px, from the log-likelihoods of all videos under one error."""
+    found: list[np.ndarray] = []
+    while len(found) < 2 or np.any(found[-1] > found[-2]):
+        found.append(log_likelihood(len(found) * ERROR_STEP))
     evidence = np.array(found)
     common = int(evidence.sum(axis=1).argmax())
     differs = evidence.max(axis=0) > evidence[common] + CLEARLY
