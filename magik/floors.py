@@ -204,39 +204,23 @@ def estimate(localizations: xr.Dataset, simulate: Simulate, graph: Graph) -> xr.
     Raises:
         InputError: if no localization shows a known particle.
     """
-    if not np.any(localizations["particle"].values >= 0):
-        raise InputError(
-            f"floors: none of {localizations.sizes['localization']} localizations in "
-            f"{localizations.sizes['video']} videos shows a known particle; expected at least one. "
-            "Simulate more particles, lower observe.missed, or raise localize.match_radius"
-        )
     prior = Prior.of(simulate)
-    side = max(localizations.attrs["field_of_view"]) if simulate.boundary == "reflecting" else None
-    ends = schema.offsets(localizations["row_size"].values)
-    rows = [slice(*both) for both in pairwise(ends) if both[0] < both[1]]
-    columns = {
-        name: localizations[name].values.astype(float)
-        for name in ("x", "y", "intensity")
-        if name in localizations
-    }
-    frame = localizations["frame"].values.astype(int)
-    position = np.stack([columns["x"], columns["y"]], axis=1)
+    rows, seen = videos(localizations, simulate)
     particle = localizations["particle"].values
-    videos = [Video(frame[r], position[r], simulate.dt, side) for r in rows]
     true = [particle[r] for r in rows]
-    errors = localization_errors(videos, true, prior)
+    errors = localization_errors(seen, true, prior)
     area = float(np.prod(localizations.attrs["field_of_view"]))
-    worst = worst_link(videos, true, area, graph.max_lag)
-    gains = link_gains(prior, graph.max_lag, simulate.dt, worst)
+    gains = link_gains(prior, graph.max_lag, simulate.dt, worst_link(seen, true, area, graph.max_lag))
     wander = WANDER if simulate.motion == "landscape" else 0.0
 
     methods: dict[str, list[np.ndarray]] = {}
     tracks: dict[str, list[np.ndarray]] = {}
-    for r, video, given, error in zip(rows, videos, true, errors.tolist(), strict=True):
+    for r, video, given, error in zip(rows, seen, true, errors.tolist(), strict=True):
         video = video._replace(error=error)
         linked = {"lap": link(video, gains)}
-        if "intensity" in columns:
-            signature = in_fluctuations(columns["intensity"][r], linked["lap"], video)
+        if "intensity" in localizations:
+            intensity = localizations["intensity"].values[r].astype(float)
+            signature = in_fluctuations(intensity, linked["lap"], video)
             linked["lapi"] = link(video, gains, signature)
         made = {"constant": np.full(len(video.frame), prior.median)}
         if simulate.motion == "brownian":
@@ -272,6 +256,50 @@ def estimate(localizations: xr.Dataset, simulate: Simulate, graph: Graph) -> xr.
             "max_lag": graph.max_lag,
             "dt": simulate.dt,
         },
+    )
+
+
+def videos(
+    localizations: xr.Dataset, simulate: Simulate, axes: str = "xy"
+) -> tuple[list[slice], list[Video]]:
+    """The videos that hold anything, and the rows of each.
+
+    Raises:
+        InputError: if no localization shows a known particle.
+    """
+    if not np.any(localizations["particle"].values >= 0):
+        raise InputError(
+            f"floors: none of {localizations.sizes['localization']} localizations in "
+            f"{localizations.sizes['video']} videos shows a known particle; expected at least one. "
+            "Simulate more particles, lower observe.missed, or raise localize.match_radius"
+        )
+    side = max(localizations.attrs["field_of_view"]) if simulate.boundary == "reflecting" else None
+    ends = schema.offsets(localizations["row_size"].values)
+    rows = [slice(*both) for both in pairwise(ends.tolist()) if both[0] < both[1]]
+    frame = localizations["frame"].values.astype(int)
+    position = np.stack([localizations[axis].values.astype(float) for axis in axes], axis=1)
+    return rows, [Video(frame[r], position[r], simulate.dt, side) for r in rows]
+
+
+def estimates(
+    localizations: xr.Dataset,
+    name: str,
+    target: Float[np.ndarray, " n"],
+    methods: dict[str, Float[np.ndarray, " n"]],
+) -> xr.Dataset:
+    """What each method says of each localization, laid out as `schema.ESTIMATES`."""
+    return xr.Dataset(
+        {
+            "row_size": localizations["row_size"],
+            "frame": localizations["frame"],
+            "particle": localizations["particle"],
+            "target": ("localization", target.astype(np.float32)),
+            "estimate": (
+                ("method", "localization"),
+                np.stack(list(methods.values())).astype(np.float32),
+            ),
+        },
+        attrs={"method": list(methods), "target_name": name},
     )
 
 
@@ -500,15 +528,20 @@ def localization_errors(
 
 
 def likeliest_errors(
-    log_likelihood: Callable[[float], Float[np.ndarray, " videos"]],
+    log_likelihood: Callable[[float], Float[np.ndarray, " videos"]], clearly: float = CLEARLY
 ) -> Float[np.ndarray, " videos"]:
-    """The error of each video, px, from the log-likelihoods of all videos under one error."""
+    """The error of each video, px, from the log-likelihoods of all videos under one error.
+
+    Args:
+        log_likelihood: of each video, from the error.
+        clearly: by how much an error of its own must explain a video better.
+    """
     found: list[np.ndarray] = []
     while len(found) < 2 or np.any(found[-1] > found[-2]):
         found.append(log_likelihood(len(found) * ERROR_STEP))
     evidence = np.array(found)
     common = int(evidence.sum(axis=1).argmax())
-    differs = evidence.max(axis=0) > evidence[common] + CLEARLY
+    differs = evidence.max(axis=0) > evidence[common] + clearly
     return ERROR_STEP * np.where(differs, evidence.argmax(axis=0), common)
 
 
