@@ -23,7 +23,7 @@ SHELVES: dict[str, tuple[str, ...]] = {
         "fetch",
     ),
     "data": (
-        *("simulate", "optics", "localize", "stacks", "detections", "recordings"),
+        *("motions", "simulate", "optics", "localize", "stacks", "detections", "recordings"),
         *("registration", "cells", "graphs"),
     ),
     "learning": ("dataset", "network", "train", "predict"),
@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 }
 
 OWNERS: dict[str, tuple[str, ...]] = {
-    "andi_datasets": ("simulate",),
+    "andi_datasets": ("motions",),
     "deeptrack": ("optics",),
     "trackpy": ("localize", "linkers"),
     "laptrack": ("linkers",),
