@@ -210,7 +210,9 @@ def estimate(localizations: xr.Dataset, simulate: Simulate, graph: Graph) -> xr.
     true = [particle[r] for r in rows]
     errors = localization_errors(seen, true, prior)
     area = float(np.prod(localizations.attrs["field_of_view"]))
-    gains = link_gains(prior, graph.max_lag, simulate.dt, worst_link(seen, true, area, graph.max_lag))
+    gains = link_gains(
+        prior, graph.max_lag, simulate.dt, worst_link(seen, true, area, graph.max_lag)
+    )
     wander = WANDER if simulate.motion == "landscape" else 0.0
 
     methods: dict[str, list[np.ndarray]] = {}
@@ -568,25 +570,33 @@ def hidden_markov(
     """
     tracks = Tracks.of(track, video.frame)
     earlier, later = links(track, video.frame)
-    time = (video.frame[later] - video.frame[earlier])[:, None] * video.dt
-    variance = 2 * prior.diffusivity * time + 2 * video.error**2
     step = np.ones((len(track), len(prior.weight)), dtype=np.float32)  # that leaves each row
-    step[earlier] = np.prod(
-        [
-            _gaussian(
-                video.images(video.position[later, axis]),
-                video.position[earlier, axis][:, None],
-                variance,
-            )
-            for axis in (0, 1)
-        ],
-        axis=0,
-    )
+    step[earlier] = step_density(video, earlier, later, prior)
     drift = _drift(prior, wander)
     chains = [_forward(tracks, step, prior, jump, drift) for jump in JUMPS]
     best = int(np.argmax([likelihood for _, likelihood in chains]))
     smoothed = _backward(tracks, step, prior, JUMPS[best], drift, chains[best][0])
     return prior.median_of(smoothed)
+
+
+def step_density(
+    video: Video, earlier: Int[np.ndarray, " n"], later: Int[np.ndarray, " n"], prior: Prior
+) -> Float[np.ndarray, "n cells"]:
+    """Density of the step from each earlier row to its later one, were D that of each cell.
+
+    Localization errors count as independent from step to step.
+    """
+    time = (video.frame[later] - video.frame[earlier])[:, None] * video.dt
+    variance = 2 * prior.diffusivity * time + 2 * video.error**2
+    along = [
+        _gaussian(
+            video.images(video.position[later, axis]),
+            video.position[earlier, axis][:, None],
+            variance,
+        )
+        for axis in (0, 1)
+    ]
+    return along[0] * along[1]
 
 
 def _drift(prior: Prior, wander: float) -> Float[np.ndarray, "cells cells"] | None:

@@ -28,7 +28,18 @@ SHELVES: dict[str, tuple[str, ...]] = {
     ),
     "learning": ("dataset", "network", "train", "predict"),
     "read-out": (
-        *("export", "floors", "floors_motion", "change_points", "linking", "lineages", "aogm", "linkers", "maps", "metrics"),
+        *(
+            "export",
+            "floors",
+            "floors_motion",
+            "change_points",
+            "linking",
+            "lineages",
+            "aogm",
+            "linkers",
+            "maps",
+            "metrics",
+        ),
         *("movies", "plots", "plots_cells"),
     ),
 }
