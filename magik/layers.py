@@ -29,7 +29,18 @@ SHELVES: dict[str, tuple[str, ...]] = {
     ),
     "learning": ("dataset", "network", "train", "predict"),
     "read-out": (
-        *("export", "floors", "linking", "lineages", "aogm", "linkers", "maps", "metrics"),
+        *(
+            "export",
+            "floors",
+            "floors_motion",
+            "change_points",
+            "linking",
+            "lineages",
+            "aogm",
+            "linkers",
+            "maps",
+            "metrics",
+        ),
         *("movies", "plots", "plots_cells"),
     ),
 }
@@ -47,6 +58,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "trackpy": ("localize", "linkers"),
     "laptrack": ("linkers",),
     "skimage": ("cells",),
+    "sklearn": ("floors_motion",),
     "geff": ("detections", "lineages"),
     "geff_spec": ("lineages",),
     "PIL": ("movies",),
