@@ -26,7 +26,7 @@ SHELVES: dict[str, tuple[str, ...]] = {
         *("simulate", "optics", "localize", "stacks", "detections", "recordings"),
         *("registration", "cells", "graphs"),
     ),
-    "learning": ("dataset", "network", "train", "predict"),
+    "learning": ("dataset", "network", "train", "predict", "attention"),
     "read-out": (
         *("export", "floors", "linking", "lineages", "aogm", "linkers", "maps", "metrics"),
         *("movies", "plots", "plots_cells"),

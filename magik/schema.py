@@ -265,11 +265,41 @@ VIDEO_ESTIMATES = Layout(
     attributes=("method", "target_name", "output"),
 )
 
+ATTENTION = Layout(
+    "attention",
+    1,
+    {
+        # the map of one target, in the first video
+        "frame": Variable(("localization",), "frame", "index in the video", "iu"),
+        "x": Variable(("localization",), "px", "centroid, from the left edge of the image"),
+        "y": Variable(("localization",), "px", "centroid, from the upper edge of the image"),
+        "z": _optional(("localization",), "px", "centroid, depth"),
+        "particle": Variable(("localization",), "1", "true identity; -1 = none", "i"),
+        "attention": Variable(
+            ("block", "head", "localization"), "1", "from the target; NaN = beyond its window"
+        ),
+        "token": Variable(("block", "head"), "1", "attention from the target to the token U"),
+        # over all videos
+        "ratio": Variable(
+            ("video", "block", "head"),
+            "1",
+            "attention to nodes of the own particle over that to others at the same distance and "
+            "lag; NaN = none to compare",
+        ),
+        "matched": Variable(
+            ("video",), "1", "share of the pairs of one particle that there are others like"
+        ),
+        "contrast": Variable(("block", "head"), "1", "mean of the ratio over videos"),
+        "contrast_se": Variable(("block", "head"), "1", "its standard error"),
+    },
+    attributes=("target", "n_frames", "field_of_view", "trained_on"),
+)
+
 LAYOUTS = {
     layout.name: layout
     for layout in (
         *(MOVIE, LOCALIZATIONS, GRAPHS, PREDICTIONS, VIDEO_PREDICTIONS, EDGES, TRACKS, MAPS),
-        *(FLOORS, ESTIMATES, VIDEO_ESTIMATES),
+        *(FLOORS, ESTIMATES, VIDEO_ESTIMATES, ATTENTION),
     )
 }
 
