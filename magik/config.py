@@ -608,6 +608,15 @@ class Panel(Section):
         "true_tracks",
         "predicted_tracks",
         "division",
+        "confusion",
+        "depth_graph",
+        "trace",
+        "neighbours",
+        "target_graph",
+        "target_zoom",
+        "attention",
+        "attention_tracks",
+        "contrast",
     ]
     of: Name
     title: str = Field("", description="written above the panel, in place of its usual title")
@@ -616,14 +625,42 @@ class Panel(Section):
         None, description="map: frames it is made from, by number or among map.durations"
     )
     read_out: Literal["nearest", "kernel"] | None = Field(None, description="map: how")
+    motion: Name | None = Field(
+        None,
+        description="name of a class: frame, depth_graph: of the first video that moves so; "
+        "density: whose fraction",
+    )
+    particle: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="trace: of the first video; null: the one seen in most frames"
+    )
+    head: Count | None = Field(
+        None, description="attention, attention_tracks: from 1; null: every head, small"
+    )
+    block: Literal["first", "last"] | None = Field(
+        None, description="attention, attention_tracks, contrast: of the network; null: last"
+    )
 
     @model_validator(mode="after")
-    def _a_map_has_a_duration(self) -> Self:
-        if (self.panel == "map") != (self.duration is not None):
-            raise ValueError("duration belongs to a panel of kind 'map', and only to that")
-        if self.read_out and self.panel != "map":
-            raise ValueError("read_out belongs to a panel of kind 'map', and only to that")
+    def _fits_its_kind(self) -> Self:
+        for name, kinds in _ONLY_FOR.items():
+            if getattr(self, name) is not None and self.panel not in kinds:
+                known = " or ".join(f"'{kind}'" for kind in kinds)
+                raise ValueError(f"{name} belongs to a panel of kind {known}, not '{self.panel}'")
+        for kind, name in (("map", "duration"), ("attention_tracks", "head")):
+            if self.panel == kind and getattr(self, name) is None:
+                raise ValueError(f"a panel of kind '{kind}' needs a {name}")
         return self
+
+
+_ONLY_FOR: dict[str, tuple[str, ...]] = {
+    "duration": ("map",),
+    "read_out": ("map",),
+    "motion": ("frame", "depth_graph", "density"),
+    "particle": ("trace",),
+    "head": ("attention", "attention_tracks"),
+    "block": ("attention", "attention_tracks", "contrast"),
+}
+"""Settings of a panel that only some kinds have."""
 
 
 class Figure(Section):

@@ -29,7 +29,7 @@ SHELVES: dict[str, tuple[str, ...]] = {
     "learning": ("dataset", "network", "train", "predict", "attention"),
     "read-out": (
         *("export", "floors", "linking", "lineages", "aogm", "linkers", "maps", "metrics"),
-        *("movies", "plots", "plots_cells"),
+        *("movies", "plots", "plots_cells", "plots_motion"),
     ),
 }
 
@@ -53,7 +53,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "zarr": ("store", "stacks"),
     "torch": SHELVES["learning"],
     "torch_geometric": ("network",),
-    "matplotlib": ("plots", "plots_cells"),
+    "matplotlib": ("plots", "plots_cells", "plots_motion"),
 }
 """The only modules that may import a foreign package."""
 
