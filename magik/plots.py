@@ -356,7 +356,7 @@ def draw_sample(
     longest = int(maps["duration"].max())
     grid = _map(maps, "kernel", longest) * px_um**2 / sample.frame_interval_s
     diffusivity = table["diffusivity_um2_s"].to_numpy()
-    limits = log_limits(diffusivity, 0.02)
+    limits = _limits(diffusivity, 0.02)
     shown, image = table, None
     if movie is not None:
         fullest = int(table["frame"].mode()[0])
@@ -371,7 +371,7 @@ def draw_sample(
         b = diffusion_map(axes, grid, (height, width), limits, px_um)
         for letter in "ab":
             places[letter].bar(LogNorm(*limits), _MAPS, UM2_S)
-        c = distribution(places["c"].plot(), diffusivity, log_limits(diffusivity, 0.002))
+        c = distribution(places["c"].plot(), diffusivity, _limits(diffusivity, 0.002))
     return canvas, bind({"a": a, "b": b, "c": c})
 
 
@@ -504,7 +504,7 @@ def _draw_density(place: Place, panel: Panel, data: Mapping[str, Any]) -> pd.Dat
         truth, predicted = physics.diffusivity(truth), physics.diffusivity(predicted)
     axes = place.plot()
     bins = int(np.clip(np.sqrt(len(truth)), 10, 60))  # a handful of videos fills few
-    note = panel.title or error_note(data["scores"], name)
+    note = panel.title or _error_note(data["scores"], name)
     rows = density(axes, truth, predicted, note, bins, label, counted)
     place.bar(cast(Normalize, axes.collections[0].norm), NODES, counted)
     return rows
@@ -524,31 +524,30 @@ _ERRORS = {
     "displacement_scaling": {"mae_displacement_scaling": "√(2D)", "mae_diffusivity": "D"},
     "exponent": {"mae_exponent": "α"},
     "video_exponent": {"mae_exponent": "α"},
-    "fractions": {"mae_fractions": "of all fractions"},
+    "fractions": {"mae_fractions": ""},
 }
 
 
-def error_note(scores: pd.DataFrame, target: str) -> str:
+def _error_note(scores: pd.DataFrame, target: str) -> str:
     """The network's mean absolute errors, as the score table has them.
 
-    Where there is but one there is room for that of the best constant guess beside it.
-
-    Args:
-        scores: as `magik.metrics` writes them.
-        target: what the network is trained for.
+    Where there is but one there is room for that of the best constant guess beside it. Fractions
+    have one error for all classes.
     """
     mean = scores.groupby(["method", "quantity"])["value"].mean()
+    named = _ERRORS[target]
     errors = [
         f"{symbol} {mean['network', quantity]:.3f}"
-        for quantity, symbol in _ERRORS[target].items()
+        for quantity, symbol in named.items()
         if ("network", quantity) in mean
     ]
     if not errors:
         return ""
-    quantity, *others = _ERRORS[target]
-    if others or ("constant", quantity) not in mean:
-        return f"MAE {', '.join(errors)}"
-    return f"MAE {errors[0]}, constant {mean['constant', quantity]:.3f}"
+    note = f"MAE {', '.join(errors)}"
+    constant = mean.get(("constant", next(iter(named))))
+    if len(named) == 1 and constant is not None:
+        note += f", constant {constant:.3f}"
+    return f"all: {note.replace('  ', ' ')}" if target == "fractions" else note
 
 
 def _draw_map(place: Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
@@ -617,7 +616,7 @@ def shades_of(truth: pd.Series) -> Normalize:
 
 
 def video_of(localizations: xr.Dataset, motion: str) -> int:
-    """The first video whose known objects all move as one class says.
+    """The first video whose objects all move as one class says.
 
     Args:
         localizations: LOCALIZATIONS with `motion`.
@@ -626,18 +625,13 @@ def video_of(localizations: xr.Dataset, motion: str) -> int:
     Raises:
         InputError: if there is none.
     """
-    motions = list(localizations.attrs.get("motions", []))
-    if motion in motions:
-        own = localizations["motion"].to_numpy()
-        start = schema.offsets(localizations["row_size"].to_numpy())
-        for video, part in enumerate(np.split(own, start[1:-1])):
-            known = np.unique(part[part >= 0]).tolist()
-            if known == [motions.index(motion)]:
-                return video
-    raise InputError(
-        f"figures: no video whose objects all move as motion = {motion}; "
-        f"the classes are {', '.join(motions) or 'not known'}"
-    )
+    videos = schema.videos_of_classes(localizations)
+    if motion not in videos:
+        known = ", ".join(videos) or "none"
+        raise InputError(
+            f"figures: no video whose objects all move as motion = {motion}; there are: {known}"
+        )
+    return videos[motion]
 
 
 def first_image(movie: xr.Dataset, video: int) -> int:
@@ -659,7 +653,7 @@ def _map(maps: xr.Dataset, read_out: str, duration: int) -> np.ndarray:
     return maps["diffusivity"][which, when, 0].to_numpy()
 
 
-def log_limits(values: np.ndarray, beyond: float) -> tuple[float, float]:
+def _limits(values: np.ndarray, beyond: float) -> tuple[float, float]:
     """Limits of a logarithmic scale, 4-fold apart or more; a part `beyond` lies at each side."""
     positive = values[np.isfinite(values) & (values > 0)]
     low, high = np.quantile(positive, [beyond, 1 - beyond]) if len(positive) else (0.1, 1.0)

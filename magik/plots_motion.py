@@ -13,7 +13,7 @@ import xarray as xr
 from jaxtyping import Float, Integer, Num
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.colors import LogNorm, Normalize
+from matplotlib.colors import Normalize
 
 from magik import plots, schema
 from magik.config import Panel
@@ -197,11 +197,11 @@ def attention_maps(
     """
     axes.set_axis_off()
     columns = 3 if len(attention) > 4 else 2
-    rows = -(-len(attention) // columns)
+    height = min(1 / columns, columns / len(attention))
     parts = []
     for head, value in enumerate(attention):
         down, right = divmod(head, columns)
-        one = axes.inset_axes((right / columns, 1 - (down + 1) / rows, 1 / columns, 1 / rows))
+        one = axes.inset_axes((right / columns, 1 - (down + 1) * height, 1 / columns, height))
         label = f"attention of head {head + 1}"
         drawn = nodes.assign(value=value)
         parts.append(
@@ -453,8 +453,8 @@ def _of_head(every: np.ndarray, panel: Panel) -> np.ndarray:
 
 
 def _attention_shades(every: np.ndarray, target: int) -> Normalize:
-    """Logarithmic, the same for all heads; what a node gives itself does not count."""
-    return LogNorm(*plots.log_limits(np.delete(every, target, axis=1), 0.01), clip=True)
+    """The same for all heads; neither the target itself nor 1 % of the others sets them."""
+    return Normalize(0, float(np.nanquantile(np.delete(every, target, axis=1), 0.99)), clip=True)
 
 
 def _near(

@@ -173,7 +173,7 @@ def test_density_of_one_fraction(fractions):
     np.testing.assert_allclose(
         pairs[["x", "y"]] / width, [[0.5, 0.5], [5.5, 5.5], [7.5, 9.5]], rtol=1e-5
     )
-    assert titles(canvas) == ["MAE of all fractions 0.080, constant 0.205"]
+    assert titles(canvas) == ["all: MAE 0.080, constant 0.205"]
     with pytest.raises(InputError, match="motion = ctrw; expected one of fbm, attm, slow"):
         draw(data, {"panel": "density", "motion": "ctrw"})
 
@@ -212,7 +212,7 @@ def test_frame_and_graph_are_of_a_video_of_the_class(videos):
         bar = canvas.axes[-1]
         assert bar.get_xlabel() == "z (px)"
         assert bar.get_xlim() == tuple(depth)
-    with pytest.raises(InputError, match="all move as motion = ctrw; the classes are fbm, attm"):
+    with pytest.raises(InputError, match="all move as motion = ctrw; there are: attm, fbm"):
         draw(data, {"panel": "depth_graph", "motion": "ctrw"})
     few = data | {"movie": movie.isel(video=[0])}
     with pytest.raises(InputError, match="no image of video 2 is stored"):
