@@ -662,6 +662,9 @@ _ONLY_FOR: dict[str, tuple[str, ...]] = {
 }
 """Settings of a panel that only some kinds have."""
 
+_OF_NODES = ("truth_graph", "predicted_graph", "trace", "target_graph", "target_zoom")
+_OF_ATTENTION = ("target_graph", "target_zoom", "attention", "attention_tracks", "contrast")
+
 
 class Figure(Section):
     """A figure: its panels by letter."""
@@ -775,6 +778,7 @@ class Study(Section):
                         f"{where}.duration: {panel.duration} is not among "
                         f"experiments.{panel.of}.map.durations {durations}"
                     )
+                self._panel_fits(where, panel)
         for name, sample in self.samples.items():
             if name in self.figures:
                 raise ValueError(f"samples.{name}: a figure has this name too; choose another")
@@ -821,6 +825,36 @@ class Study(Section):
             raise ValueError(
                 f"experiments.{name}: D is learned in fields of view; "
                 f"datasets.{experiment.dataset}.graph.unit must be field_of_view"
+            )
+
+    def _panel_fits(self, where: str, panel: Panel) -> None:
+        """Refuse a panel of what its experiment does not predict, has not or does not see."""
+        experiment = self.experiments[panel.of]
+        task, network = self.tasks[experiment.task], self.networks[experiment.network]
+        simulate = self.datasets[experiment.dataset].simulate
+        if panel.panel in _OF_NODES and task.level != "node":
+            raise ValueError(
+                f"{where}: '{panel.panel}' shows what is predicted of each node, but "
+                f"'{panel.of}' is of level '{task.level}'"
+            )
+        fractions = task.target == "fractions"
+        if panel.panel == "confusion" and not fractions:
+            raise ValueError(
+                f"{where}: 'confusion' is of classes, but '{panel.of}' predicts {task.target}"
+            )
+        if panel.panel == "density" and fractions != (panel.motion is not None):
+            raise ValueError(
+                f"{where}: 'density' needs a motion where fractions are predicted, and only "
+                f"there; '{panel.of}' predicts {task.target}"
+            )
+        if panel.motion is not None:
+            _must_know(f"{where}.motion", panel.motion, simulate.classes)
+        if panel.panel == "depth_graph" and simulate.dimensions != 3:
+            raise ValueError(f"{where}: '{panel.of}' is of objects in the plane, without depth")
+        if panel.panel in _OF_ATTENTION and network.kind != "magik":
+            raise ValueError(
+                f"{where}: '{panel.of}' has a network of kind '{network.kind}', without "
+                "attention; expected kind 'magik'"
             )
 
     def missing_cells(self, root: str | Path) -> dict[str, str]:
