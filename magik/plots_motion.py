@@ -208,7 +208,7 @@ def attention_maps(
             plots.graph(one, drawn, _NO_EDGES, extent, shades, label, plots.ATTENTION, named=False)
         )
         _ring(one, nodes, target, extent, size=8)
-        one.text(0.02, 0.98, f"{head + 1}", transform=one.transAxes, fontsize=6, va="top")
+        one.text(0.98, 0.02, f"{head + 1}", transform=one.transAxes, fontsize=6, ha="right")
     return plots.source_data(*parts)
 
 
@@ -263,7 +263,11 @@ def contrast(
     axes.errorbar(head, mean, np.nan_to_num(error), fmt="none", ecolor="k", elinewidth=0.7,
                   capsize=1.5)  # fmt: skip
     axes.axhline(1, color="k", linewidth=0.6, linestyle=(0, (4, 3)))
-    axes.set(xticks=head, xlabel="attention head", ylabel="own nodes / others alike")
+    axes.set(
+        xticks=head[:: 1 + len(head) // 9],
+        xlabel="attention head",
+        ylabel="own nodes / others alike",
+    )
     axes.spines[["top", "right"]].set_visible(False)
     return plots.source_data(
         pd.DataFrame({"x": head, "value": mean}).assign(series="head: mean ratio over videos"),
@@ -368,8 +372,8 @@ def _draw_attention(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -
     seen = data["attention"]
     nodes, extent, target = _nodes_of(seen), _extent(seen), int(seen.attrs["target"])
     every = seen["attention"][_block(panel)].to_numpy()
-    shades = _attention_shades(every, target)
     if panel.head is None:
+        shades = _attention_shades(every, target)
         axes = place.image(panel.title or f"attention, heads 1-{len(every)}")
         rows = attention_maps(axes, nodes, every, target, extent, shades)
         ring = _points(nodes.iloc[[target]], "target", None)
@@ -378,6 +382,7 @@ def _draw_attention(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -
         edges = graphs["edge_index"][:, : int(graphs["n_edge"][0])].to_numpy()
         axes = place.image(panel.title or f"attention, head {panel.head}")
         drawn = nodes.assign(value=_of_head(every, panel))
+        shades = _attention_shades(drawn["value"].to_numpy(), target)
         rows = plots.graph(
             axes, drawn, edges, extent, shades, f"attention of head {panel.head}", plots.ATTENTION
         )
@@ -392,7 +397,7 @@ def _draw_tracks(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -> p
     every = seen["attention"][_block(panel)].to_numpy()
     nodes = _nodes_of(seen).assign(value=_of_head(every, panel))
     kept, extent, corner = _near(nodes, target, _extent(seen))
-    shades = _attention_shades(every, target)
+    shades = _attention_shades(nodes["value"].to_numpy(), target)
     axes = place.image(panel.title or f"true trajectories, head {panel.head}")
     label = f"attention of head {panel.head}"
     rows = attention_tracks(axes, nodes[kept], extent, corner, shades, label)
@@ -452,9 +457,9 @@ def _of_head(every: np.ndarray, panel: Panel) -> np.ndarray:
     return every[head - 1]
 
 
-def _attention_shades(every: np.ndarray, target: int) -> Normalize:
-    """The same for all heads; neither the target itself nor 1 % of the others sets them."""
-    return Normalize(0, float(np.nanquantile(np.delete(every, target, axis=1), 0.99)), clip=True)
+def _attention_shades(value: np.ndarray, target: int) -> Normalize:
+    """Of one head, or of several alike; the target itself and 1 % of the others do not count."""
+    return Normalize(0, float(np.nanquantile(np.delete(value, target, axis=-1), 0.99)), clip=True)
 
 
 def _near(

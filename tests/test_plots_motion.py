@@ -345,13 +345,18 @@ def test_attention_is_that_of_the_head_and_block(seen):
         draw(seen, {"panel": "attention", "head": 4})
 
 
-def test_heads_share_their_colours(seen):
-    canvas, _ = draw(seen, {"panel": "attention"}, {"panel": "attention", "head": 1})
-    canvas.draw_without_rendering()
-    maps = [*canvas.axes[0].child_axes, canvas.axes[2]]
-    shades = {axes.collections[1].norm for axes in maps[:3]}
-    assert len(shades) == 1
-    assert maps[3].collections[1].get_clim() == maps[0].collections[1].get_clim()
+def test_heads_beside_one_another_share_their_colours_and_one_alone_has_its_own(seen):
+    """From 0 up to all but the highest; the target, row 2, does not count."""
+    weight = seen["attention"]["attention"].to_numpy()[1]
+    weight[:, 2] = 100
+    alone = {"panel": "attention", "head": 1}
+    canvas, _ = draw(seen, {"panel": "attention"}, alone)
+    small = [axes.collections[1].get_clim() for axes in canvas.axes[0].child_axes]
+    np.testing.assert_allclose(
+        small, [(0, weight.max(where=weight < 100, initial=0))] * 3, rtol=0.02
+    )
+    large = canvas.axes[2].collections[1].get_clim()
+    np.testing.assert_allclose(large, (0, weight[0, 7]), rtol=0.02)
 
 
 def test_trajectories_have_the_colours_of_one_head(seen):
