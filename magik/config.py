@@ -637,6 +637,15 @@ class Panel(Section):
         "true_tracks",
         "predicted_tracks",
         "division",
+        "confusion",
+        "depth_graph",
+        "trace",
+        "neighbours",
+        "target_graph",
+        "target_zoom",
+        "attention",
+        "attention_tracks",
+        "contrast",
     ]
     of: Name
     title: str = Field("", description="written above the panel, in place of its usual title")
@@ -645,14 +654,45 @@ class Panel(Section):
         None, description="map: frames it is made from, by number or among map.durations"
     )
     read_out: Literal["nearest", "kernel"] | None = Field(None, description="map: how")
+    motion: Name | None = Field(
+        None,
+        description="name of a class: frame, depth_graph: of the first video that moves so; "
+        "density: whose fraction",
+    )
+    particle: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="trace: of the first video; null: the one seen in most frames"
+    )
+    head: Count | None = Field(
+        None, description="attention, attention_tracks: from 1; null: every head, small"
+    )
+    block: Literal["first", "last"] | None = Field(
+        None, description="attention, attention_tracks, contrast: of the network; null: last"
+    )
 
     @model_validator(mode="after")
-    def _a_map_has_a_duration(self) -> Self:
-        if (self.panel == "map") != (self.duration is not None):
-            raise ValueError("duration belongs to a panel of kind 'map', and only to that")
-        if self.read_out and self.panel != "map":
-            raise ValueError("read_out belongs to a panel of kind 'map', and only to that")
+    def _fits_its_kind(self) -> Self:
+        for name, kinds in _ONLY_FOR.items():
+            if getattr(self, name) is not None and self.panel not in kinds:
+                known = " or ".join(f"'{kind}'" for kind in kinds)
+                raise ValueError(f"{name} belongs to a panel of kind {known}, not '{self.panel}'")
+        for kind, name in (("map", "duration"), ("attention_tracks", "head")):
+            if self.panel == kind and getattr(self, name) is None:
+                raise ValueError(f"a panel of kind '{kind}' needs a {name}")
         return self
+
+
+_ONLY_FOR: dict[str, tuple[str, ...]] = {
+    "duration": ("map",),
+    "read_out": ("map",),
+    "motion": ("frame", "depth_graph", "density"),
+    "particle": ("trace",),
+    "head": ("attention", "attention_tracks"),
+    "block": ("attention", "attention_tracks", "contrast"),
+}
+"""Settings of a panel that only some kinds have."""
+
+_OF_NODES = ("truth_graph", "predicted_graph", "trace", "target_graph", "target_zoom")
+_OF_ATTENTION = ("target_graph", "target_zoom", "attention", "attention_tracks", "contrast")
 
 
 class Figure(Section):
@@ -784,6 +824,7 @@ class Study(Section):
                         f"{where}.duration: {panel.duration} is not among "
                         f"experiments.{panel.of}.map.durations {durations}"
                     )
+                self._panel_fits(where, panel)
         for name, sample in self.samples.items():
             if name in self.figures:
                 raise ValueError(f"samples.{name}: a figure has this name too; choose another")
@@ -848,6 +889,36 @@ class Study(Section):
             raise ValueError(
                 f"experiments.{name}: D is learned in fields of view; "
                 f"datasets.{experiment.dataset}.graph.unit must be field_of_view"
+            )
+
+    def _panel_fits(self, where: str, panel: Panel) -> None:
+        """Refuse a panel of what its experiment does not predict, has not or does not see."""
+        experiment = self.experiments[panel.of]
+        task, network = self.tasks[experiment.task], self.networks[experiment.network]
+        simulate = self.datasets[experiment.dataset].simulate
+        if panel.panel in _OF_NODES and task.level != "node":
+            raise ValueError(
+                f"{where}: '{panel.panel}' shows what is predicted of each node, but "
+                f"'{panel.of}' is of level '{task.level}'"
+            )
+        fractions = task.target == "fractions"
+        if panel.panel == "confusion" and not fractions:
+            raise ValueError(
+                f"{where}: 'confusion' is of classes, but '{panel.of}' predicts {task.target}"
+            )
+        if panel.panel == "density" and fractions != (panel.motion is not None):
+            raise ValueError(
+                f"{where}: 'density' needs a motion where fractions are predicted, and only "
+                f"there; '{panel.of}' predicts {task.target}"
+            )
+        if panel.motion is not None:
+            _must_know(f"{where}.motion", panel.motion, simulate.classes)
+        if panel.panel == "depth_graph" and simulate.dimensions != 3:
+            raise ValueError(f"{where}: '{panel.of}' is of objects in the plane, without depth")
+        if panel.panel in _OF_ATTENTION and network.kind != "magik":
+            raise ValueError(
+                f"{where}: '{panel.of}' has a network of kind '{network.kind}', without "
+                "attention; expected kind 'magik'"
             )
 
     def missing_cells(self, root: str | Path) -> dict[str, str]:

@@ -153,9 +153,7 @@ class Increments(NamedTuple):
     def of(cls, time: Float[np.ndarray, " m"], exponent: Float[np.ndarray, " cells"]) -> Self:
         """Of positions at `time`, frames."""
         power = np.abs(time[:, None] - time) ** exponent[:, None, None]
-        covariance = (
-            power[:, 1:, :-1] + power[:, :-1, 1:] - power[:, 1:, 1:] - power[:, :-1, :-1]
-        )
+        covariance = power[:, 1:, :-1] + power[:, :-1, 1:] - power[:, 1:, 1:] - power[:, :-1, :-1]
         n = len(time) - 1
         shared = np.linalg.cholesky(2 * np.eye(n) - np.eye(n, k=1) - np.eye(n, k=-1))
         apart = np.linalg.inv(shared)

@@ -27,21 +27,10 @@ SHELVES: dict[str, tuple[str, ...]] = {
         *("motions", "simulate", "optics", "localize", "stacks", "detections", "recordings"),
         *("registration", "cells", "graphs"),
     ),
-    "learning": ("dataset", "network", "train", "predict"),
+    "learning": ("dataset", "network", "train", "predict", "attention"),
     "read-out": (
-        *(
-            "export",
-            "floors",
-            "floors_motion",
-            "change_points",
-            "linking",
-            "lineages",
-            "aogm",
-            "linkers",
-            "maps",
-            "metrics",
-        ),
-        *("movies", "plots", "plots_cells"),
+        *("export", "floors", "floors_motion", "change_points", "linking", "lineages", "aogm"),
+        *("linkers", "maps", "metrics", "movies", "plots", "plots_cells", "plots_motion"),
     ),
 }
 
@@ -66,7 +55,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "zarr": ("store", "stacks"),
     "torch": SHELVES["learning"],
     "torch_geometric": ("network",),
-    "matplotlib": ("plots", "plots_cells"),
+    "matplotlib": ("plots", "plots_cells", "plots_motion"),
 }
 """The only modules that may import a foreign package."""
 

@@ -15,13 +15,14 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
-from matplotlib.colors import LogNorm, Normalize
+from matplotlib.colors import Colormap, LinearSegmentedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, NullFormatter
 
-from magik import job, physics
+from magik import job, physics, schema
 from magik.config import Figure, Panel, Sample
+from magik.errors import InputError
 
 WIDTH_MM = 180
 """Width of a figure: two columns of a journal."""
@@ -55,11 +56,23 @@ COLUMNS = ("series", "x", "y", "frame", "x_end", "y_end", "frame_end", "value")
 SCALING = "√(2D) (px/√frame)"
 PX2_FRAME = "D (px²/frame)"
 UM2_S = "D (µm²/s)"
+EXPONENT = "α"
+
+SYMBOLS = {"displacement_scaling": SCALING, "exponent": EXPONENT, "video_exponent": EXPONENT}
+"""Of what a network is trained for, by `target_name`; fractions have their classes' names."""
+
+ORANGES = LinearSegmentedColormap.from_list("oranges", ["#ffffff", "#fdc27a", "#f08020", "#9c3d00"])
+"""Of nodes by frame or depth: white, then dark orange (Figs 2b, 5g)."""
 
 HALO = {width: (withStroke(linewidth=width, foreground="0.1"),) for width in (1.2, 2.8)}
 """Dark around white text and lines on an image, by its width in points."""
 
-_NODES = "viridis"
+NODES = "viridis"
+"""Colours of nodes by their value."""
+
+ATTENTION = "YlOrRd"
+"""Colours of nodes by the attention that they are given."""
+
 _MAPS = "plasma"
 _UNKNOWN = "0.75"  # grey, for what has no value
 _MM = 1 / 25.4  # inches
@@ -93,62 +106,80 @@ def graph(
     nodes: pd.DataFrame,
     edges: np.ndarray,
     extent: tuple[float, float, float],
-    limits: tuple[float, float],
+    shades: Normalize,
+    label: str = SCALING,
+    colours: str | Colormap = NODES,
+    corner: tuple[float, float, float] = (0, 0, 0),
+    named: bool = True,
+    size: float = 1.6,
 ) -> pd.DataFrame:
     """All nodes and candidate edges of one video in time and space, as in Fig. 4b, c.
 
     Args:
         axes: to draw into.
-        nodes: `x`, `y` (px), `frame` and `value`, √(2D); NaN is drawn in grey.
+        nodes: `x`, `y` (px), `frame` and `value`; NaN is drawn in grey.
         edges: rows of `nodes` [end, edge].
         extent: length in frames, height and width in px.
-        limits: of the colours, the same for truth and prediction.
+        shades: of the colours, the same for truth and prediction.
+        label: what the value is, with its unit.
+        colours: of the values.
+        corner: first frame, and the least y and x in px, where a part of the video is shown.
+        named: whether the axes of the box are named.
+        size: of a node, points².
 
     Returns:
         One row per edge and per node.
     """
-    frames, height, width = extent
     x, y, t = (nodes[name].to_numpy(dtype=float) for name in ("x", "y", "frame"))
-    places = oblique(t / max(frames - 1, 1), y / height, x / width)
+    places = in_box(nodes, extent, corner)
     axes.add_collection(
         LineCollection(
             list(places[edges.T]), colors="0.35", linewidths=0.2, alpha=0.15, rasterized=True
         )
     )
-    box(axes, extent)
+    box(axes, extent, int(corner[0]), named)
     order = np.argsort(-x, kind="stable")  # the near ones last
     right, up = places[order].T
     axes.scatter(
         right,
         up,
         c=nodes["value"].to_numpy(dtype=float)[order],
-        cmap=mpl.colormaps[_NODES].with_extremes(bad=_UNKNOWN),
-        norm=Normalize(*limits),
+        cmap=mpl.colormaps.get_cmap(colours).with_extremes(bad=_UNKNOWN),
+        norm=shades,
         plotnonfinite=True,
-        s=1.6,
+        s=size,
         linewidths=0,
         rasterized=True,
     )
     sender, receiver = edges
     ends = {"x": x[sender], "y": y[sender], "frame": t[sender]}
     ends |= {"x_end": x[receiver], "y_end": y[receiver], "frame_end": t[receiver]}
-    node_rows = nodes[["x", "y", "frame", "value"]].assign(series="node √(2D) (px/√frame)")
+    node_rows = nodes[["x", "y", "frame", "value"]].assign(series=f"node {label}")
     return source_data(pd.DataFrame(ends).assign(series="edge"), node_rows)
 
 
 def density(
-    axes: Axes, truth: np.ndarray, predicted: np.ndarray, note: str, bins: int = 60
+    axes: Axes,
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    note: str,
+    bins: int = 60,
+    label: str = PX2_FRAME,
+    counted: str = "localizations",
 ) -> pd.DataFrame:
-    """How often each pair of true and predicted D occurs, on logarithmic colours, as in Fig. 4d.
+    """How often each pair of true and predicted values occurs, on logarithmic colours (Fig. 4d).
 
     The colours are those of the one collection in `axes`, for a colour bar.
 
     Args:
         axes: to draw into.
-        truth: D, px²/frame, of each localization.
+        truth: of each localization or video.
         predicted: the same, as predicted.
         note: written above the panel: the error.
-        bins: per axis, from 0 to the largest true D; one in a thousand predictions may lie beyond.
+        bins: per axis, from 0 to the largest true value; one in a thousand predictions may lie
+            beyond.
+        label: what the value is, with its unit.
+        counted: what a pair belongs to.
 
     Returns:
         One row per bin with anything in it, and the identity line.
@@ -157,11 +188,11 @@ def density(
     counts, sides, _ = np.histogram2d(truth, predicted, bins, range=((0, top), (0, top)))
     shades = LogNorm(1, max(counts.max(), 10))
     axes.pcolormesh(
-        sides, sides, np.ma.masked_equal(counts.T, 0), cmap=_NODES, norm=shades, rasterized=True
+        sides, sides, np.ma.masked_equal(counts.T, 0), cmap=NODES, norm=shades, rasterized=True
     )
     axes.plot([0, top], [0, top], color="0.2", linewidth=0.6, linestyle=(0, (4, 3)))
     axes.set(xlim=(0, top), ylim=(0, top), aspect="equal")
-    axes.set(xlabel=f"true {PX2_FRAME}", ylabel=f"predicted {PX2_FRAME}")
+    axes.set(xlabel=f"true {label}", ylabel=f"predicted {label}")
     axes.set_title(note, pad=3)
 
     centre = (sides[1:] + sides[:-1]) / 2
@@ -169,7 +200,7 @@ def density(
     filled = {"x": centre[i], "y": centre[j], "value": counts[i, j]}
     line = {"x": [0, top], "y": [0, top]}
     return source_data(
-        pd.DataFrame(filled).assign(series="bin: true D, predicted D (localizations)"),
+        pd.DataFrame(filled).assign(series=f"bin: true, predicted {label} ({counted})"),
         pd.DataFrame(line).assign(series="identity"),
     )
 
@@ -396,7 +427,7 @@ class Place:
         """Axes with room for ticks and labels at the left and below."""
         return self._axes(10, _HEAD, self.width - 7.5, self.height - 7.5)
 
-    def bar(self, shades: Normalize, colours: str, label: str) -> None:
+    def bar(self, shades: Normalize, colours: str | Colormap, label: str) -> None:
         """A colour bar below the main axes."""
         axes = self._axes(2.5 + 0.15 * self.width, _HEAD + self.height + 1.5, 0.7 * self.width, 1.6)
         _colour_bar(axes, shades, colours, label)
@@ -436,57 +467,87 @@ def lay_out(
 
 
 def _draw_frame(place: Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
-    axes = place.image(panel.title or "rendered frame")
-    return frame(axes, data["movie"]["counts"][0].to_numpy(), panel.pixel_size_um)
+    movie, title, image = data["movie"], "rendered frame", 0
+    if panel.motion:
+        video = video_of(data["localizations"], panel.motion)
+        title = f"rendered frame, {panel.motion}"
+        image = first_image(movie, video)
+    axes = place.image(panel.title or title)
+    return frame(axes, movie["counts"][image].to_numpy(), panel.pixel_size_um)
 
 
 def _draw_graph(place: Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
-    graphs, predictions = data["graphs"], data["predictions"]
+    nodes, edges, extent = first_graph(data["graphs"], data["predictions"])
     true = panel.panel == "truth_graph"
-    first = slice(0, int(graphs["n_node"][0]))
-    truth = predictions["target"][first].to_numpy()
-    nodes = pd.DataFrame(
-        {name: predictions[name][first].to_numpy() for name in ("x", "y", "frame", "prediction")}
-    ).rename(columns={"prediction": "value"})
-    edges = graphs["edge_index"][:, : int(graphs["n_edge"][0])].to_numpy()
-    limits = (0.0, float(np.nanmax(truth, initial=0)) or 1.0)
-    height, width = graphs.attrs["field_of_view"]
-    rows = graph(
-        place.image(panel.title or ("true graph" if true else "predicted graph")),
-        nodes.assign(value=truth) if true else nodes,
-        edges,
-        (int(graphs["n_frames"][0]), height, width),
-        limits,
-    )
-    place.bar(Normalize(*limits), _NODES, SCALING)
+    shades = shades_of(nodes["truth"])
+    label = SYMBOLS[data["predictions"].attrs["target_name"]]
+    axes = place.image(panel.title or ("true graph" if true else "predicted graph"))
+    value = nodes["truth" if true else "prediction"]
+    rows = graph(axes, nodes.assign(value=value), edges, extent, shades, label)
+    place.bar(shades, NODES, label)
     return rows
 
 
 def _draw_density(place: Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
-    truth = data["predictions"]["target"].to_numpy()
-    known = np.isfinite(truth)
-    predicted = data["predictions"]["prediction"].to_numpy()[known]
+    counted = "videos" if "video_predictions" in data else "localizations"
+    predictions = data["video_predictions" if counted == "videos" else "predictions"]
+    name = predictions.attrs["target_name"]
+    truth, predicted = (predictions[one].to_numpy() for one in ("target", "prediction"))
+    label = SYMBOLS.get(name, f"fraction of {panel.motion}")
+    if counted == "videos":
+        output = _output(predictions, panel.motion) if name == "fractions" else 0
+        truth, predicted = truth[:, output], predicted[:, output]
+    known = np.isfinite(truth) & np.isfinite(predicted)
+    truth, predicted = truth[known], predicted[known]
+    if name == "displacement_scaling":
+        label = PX2_FRAME
+        truth, predicted = physics.diffusivity(truth), physics.diffusivity(predicted)
     axes = place.plot()
-    rows = density(
-        axes,
-        physics.diffusivity(truth[known]),
-        physics.diffusivity(predicted),
-        panel.title or _error_note(data["scores"]),
-    )
-    place.bar(cast(Normalize, axes.collections[0].norm), _NODES, "localizations")
+    bins = int(np.clip(np.sqrt(len(truth)), 10, 60))  # a handful of videos fills few
+    note = panel.title or _error_note(data["scores"], name)
+    rows = density(axes, truth, predicted, note, bins, label, counted)
+    place.bar(cast(Normalize, axes.collections[0].norm), NODES, counted)
     return rows
 
 
-def _error_note(scores: pd.DataFrame) -> str:
-    """The network's mean absolute errors, as the score table has them."""
-    named = {"mae_displacement_scaling": "√(2D)", "mae_diffusivity": "D"}
-    ours = scores[scores["method"] == "network"].set_index("quantity")["value"]
+def _output(predictions: xr.Dataset, motion: str | None) -> int:
+    """Place of a class among the outputs."""
+    outputs = list(predictions.attrs["output"])
+    if motion not in outputs:
+        raise InputError(
+            f"figures: density of motion = {motion}; expected one of {', '.join(outputs)}"
+        )
+    return outputs.index(motion)
+
+
+_ERRORS = {
+    "displacement_scaling": {"mae_displacement_scaling": "√(2D)", "mae_diffusivity": "D"},
+    "exponent": {"mae_exponent": "α"},
+    "video_exponent": {"mae_exponent": "α"},
+    "fractions": {"mae_fractions": ""},
+}
+
+
+def _error_note(scores: pd.DataFrame, target: str) -> str:
+    """The network's mean absolute errors, as the score table has them.
+
+    Where there is but one there is room for that of the best constant guess beside it. Fractions
+    have one error for all classes.
+    """
+    mean = scores.groupby(["method", "quantity"])["value"].mean()
+    named = _ERRORS[target]
     errors = [
-        f"{symbol} {ours[[quantity]].mean():.3f}"
+        f"{symbol} {mean['network', quantity]:.3f}"
         for quantity, symbol in named.items()
-        if quantity in ours
+        if ("network", quantity) in mean
     ]
-    return f"MAE {', '.join(errors)}" if errors else ""
+    if not errors:
+        return ""
+    note = f"MAE {', '.join(errors)}"
+    constant = mean.get(("constant", next(iter(named))))
+    if len(named) == 1 and constant is not None:
+        note += f", constant {constant:.3f}"
+    return f"all: {note.replace('  ', ' ')}" if target == "fractions" else note
 
 
 def _draw_map(place: Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
@@ -519,11 +580,70 @@ PANELS: dict[str, Drawer] = {
     "true_map": _draw_map,
     "map": _draw_map,
 }
-"""What each kind is drawn from: frame: `movie`; truth_graph, predicted_graph: `graphs`,
-`predictions`; density: `predictions`, `scores`; true_map, map: `maps`."""
+"""What each kind is drawn from: frame: `movie` and, of a class, `localizations`; truth_graph,
+predicted_graph: `graphs`, `predictions`; density: `predictions` or `video_predictions`, and
+`scores`; true_map, map: `maps`."""
 
 
 # what panels share ---------------------------------------------------------------------------
+
+
+def first_graph(
+    graphs: xr.Dataset, predictions: xr.Dataset
+) -> tuple[pd.DataFrame, np.ndarray, tuple[float, float, float]]:
+    """Nodes of the first video with truth and prediction, its edges and its extent.
+
+    Args:
+        graphs: GRAPHS.
+        predictions: PREDICTIONS of their nodes.
+
+    Returns:
+        `x`, `y` (px), `frame`, `truth` and `prediction`; rows of these [end, edge]; frames,
+        height and width in px.
+    """
+    first = slice(0, int(graphs["n_node"][0]))
+    columns = {name: predictions[name][first].to_numpy() for name in ("x", "y", "frame")}
+    columns |= {"truth": predictions["target"][first].to_numpy()}
+    columns |= {"prediction": predictions["prediction"][first].to_numpy()}
+    edges = graphs["edge_index"][:, : int(graphs["n_edge"][0])].to_numpy()
+    height, width = map(float, graphs.attrs["field_of_view"])
+    return pd.DataFrame(columns), edges, (float(graphs["n_frames"][0]), height, width)
+
+
+def shades_of(truth: pd.Series) -> Normalize:
+    """From 0 to the largest true value: truth and prediction in the same colours."""
+    return Normalize(0.0, float(np.nanmax(truth.to_numpy(float), initial=0)) or 1.0)
+
+
+def video_of(localizations: xr.Dataset, motion: str) -> int:
+    """The first video whose objects all move as one class says.
+
+    Args:
+        localizations: LOCALIZATIONS with `motion`.
+        motion: name of the class.
+
+    Raises:
+        InputError: if there is none.
+    """
+    videos = schema.videos_of_classes(localizations)
+    if motion not in videos:
+        known = ", ".join(videos) or "none"
+        raise InputError(
+            f"figures: no video whose objects all move as motion = {motion}; there are: {known}"
+        )
+    return videos[motion]
+
+
+def first_image(movie: xr.Dataset, video: int) -> int:
+    """Place of a video's first image in a MOVIE.
+
+    Raises:
+        InputError: if none of that video is stored.
+    """
+    row_size = movie["row_size"].to_numpy()
+    if video >= len(row_size) or row_size[video] == 0:
+        raise InputError(f"figures: no image of video {video} is stored; choose another class")
+    return int(row_size[:video].sum())
 
 
 def _map(maps: xr.Dataset, read_out: str, duration: int) -> np.ndarray:
@@ -582,7 +702,7 @@ def scale_bar(axes: Axes, width: float, px_um: float | None) -> None:
               ha="center", va="bottom", path_effects=HALO[1.2])  # fmt: skip
 
 
-def _colour_bar(axes: Axes, shades: Normalize, colours: str, label: str) -> None:
+def _colour_bar(axes: Axes, shades: Normalize, colours: str | Colormap, label: str) -> None:
     """A horizontal colour bar with its label below."""
     paint = ScalarMappable(shades, colours)
     bar = axes.figure.colorbar(paint, cax=axes, orientation="horizontal")
@@ -614,12 +734,28 @@ def oblique(t: Any, y: Any, x: Any) -> np.ndarray:
     return np.stack([_LONG * t + _DEPTH[0] * x, -y - _DEPTH[1] * x], axis=-1)
 
 
-def box(axes: Axes, extent: tuple[float, float, float]) -> None:
+def in_box(
+    nodes: pd.DataFrame,
+    extent: tuple[float, float, float],
+    corner: tuple[float, float, float] = (0, 0, 0),
+) -> np.ndarray:
+    """Where nodes lie on the page [node, 2], of the box that `box` draws."""
+    frames, height, width = extent
+    t, y, x = (
+        nodes[name].to_numpy(dtype=float) - low
+        for name, low in zip(("frame", "y", "x"), corner, strict=True)
+    )
+    return oblique(t / max(frames - 1, 1), y / height, x / width)
+
+
+def box(axes: Axes, extent: tuple[float, float, float], first: int = 0, named: bool = True) -> None:
     """The frame of a graph: the edges of the box, and what its three axes mean.
 
     Args:
         axes: to draw into.
         extent: length in frames, height and width in px.
+        first: frame at which it begins.
+        named: whether its axes are named.
     """
     corners = [(t, y, x) for t in (0, 1) for y in (0, 1) for x in (0, 1)]
     for one in corners:
@@ -627,12 +763,20 @@ def box(axes: Axes, extent: tuple[float, float, float]) -> None:
             if one < two and sum(a != b for a, b in zip(one, two, strict=True)) == 1:
                 line = np.array([oblique(*one), oblique(*two)]).T
                 axes.plot(*line, color="0.55", linewidth=0.4, zorder=0)
+    axes.set(xlim=(-0.12, _LONG + _DEPTH[0] + 0.06), ylim=(-1.16, -_DEPTH[1] + 0.02))
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    if named:
+        _name_box(axes, extent, first)
+
+
+def _name_box(axes: Axes, extent: tuple[float, float, float], first: int) -> None:
     frames, height, width = extent
     (t0, y0), (t1, _), (_, y1) = (oblique(*at) for at in ((0, 1, 0), (1, 1, 0), (0, 0, 0)))
     for place, text, side in (
-        ((t0, y0 - 0.04), "0", "left"),
+        ((t0, y0 - 0.04), f"{first}", "left"),
         (((t0 + t1) / 2, y0 - 0.04), "time (frames)", "center"),
-        ((t1, y0 - 0.04), f"{frames - 1:g}", "right"),
+        ((t1, y0 - 0.04), f"{first + frames - 1:g}", "right"),
     ):
         axes.text(*place, text, ha=side, va="top", fontsize=6)
     axes.text(t0 - 0.03, (y0 + y1) / 2, f"y ({height:g} px)", rotation=90, ha="right",
@@ -641,6 +785,3 @@ def box(axes: Axes, extent: tuple[float, float, float]) -> None:
     slope = float(np.degrees(np.arctan2(high - low, far - near)))
     axes.text((near + far) / 2 + 0.02, (low + high) / 2 - 0.03, f"x ({width:g} px)", fontsize=6,
               ha="center", va="top", rotation=slope, rotation_mode="anchor")  # fmt: skip
-    axes.set(xlim=(-0.12, _LONG + _DEPTH[0] + 0.06), ylim=(-1.16, -_DEPTH[1] + 0.02))
-    axes.set_aspect("equal")
-    axes.set_axis_off()

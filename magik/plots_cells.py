@@ -16,14 +16,10 @@ import xarray as xr
 from jaxtyping import Bool, Integer, Num
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure as Canvas
 
 from magik import lineage, movies, plots, schema
 from magik.config import Panel
-
-FRAMES = LinearSegmentedColormap.from_list("frames", ["#ffffff", "#fdc27a", "#f08020", "#9c3d00"])
-"""Of nodes by their frame: white, then dark orange (Fig. 2b)."""
 
 MOST_LANES = 48
 """Lines beneath one another in a lineage tree."""
@@ -133,7 +129,7 @@ def _graph(
     sender, receiver = edges
     lines = LineCollection(list(places[edges.T]), rasterized=True)
     if by_frame:
-        lines.set(linewidth=0.8, color=FRAMES(0.25 + 0.75 * when[receiver]))
+        lines.set(linewidth=0.8, color=plots.ORANGES(0.25 + 0.75 * when[receiver]))
     else:
         lines.set(linewidth=0.2, color="0.35", alpha=0.3)
     axes.add_collection(lines)
@@ -141,8 +137,8 @@ def _graph(
     order = np.argsort(-x, kind="stable")  # the near ones last
     right, up = places[order].T
     size = float(np.clip(2400 / max(len(x), 1), 0.6, 2.6))  # a crowd of large ones hides the edges
-    axes.scatter(right, up, c=FRAMES(when[order]), s=size, edgecolors="0.25", linewidths=0.15,
-                 zorder=3, rasterized=True)  # fmt: skip
+    axes.scatter(right, up, c=plots.ORANGES(when[order]), s=size, edgecolors="0.25",
+                 linewidths=0.15, zorder=3, rasterized=True)  # fmt: skip
     ends = {"x": x[sender], "y": y[sender], "frame": t[sender]}
     ends |= {"x_end": x[receiver], "y_end": y[receiver], "frame_end": t[receiver]}
     node_rows = nodes[["x", "y", "frame"]].assign(series="node")

@@ -269,11 +269,41 @@ VIDEO_ESTIMATES = Layout(
     attributes=("method", "target_name", "output"),
 )
 
+ATTENTION = Layout(
+    "attention",
+    1,
+    {
+        # the map of one target, in the first video
+        "frame": Variable(("localization",), "frame", "index in the video", "iu"),
+        "x": Variable(("localization",), "px", "centroid, from the left edge of the image"),
+        "y": Variable(("localization",), "px", "centroid, from the upper edge of the image"),
+        "z": _optional(("localization",), "px", "centroid, depth"),
+        "particle": Variable(("localization",), "1", "true identity; -1 = none", "i"),
+        "attention": Variable(
+            ("block", "head", "localization"), "1", "from the target; NaN = beyond its window"
+        ),
+        "token": Variable(("block", "head"), "1", "attention from the target to the token U"),
+        # over all videos
+        "ratio": Variable(
+            ("video", "block", "head"),
+            "1",
+            "attention to nodes of the own particle over that to others at the same distance and "
+            "lag; NaN = none to compare",
+        ),
+        "matched": Variable(
+            ("video",), "1", "share of the pairs of one particle that there are others like"
+        ),
+        "contrast": Variable(("block", "head"), "1", "mean of the ratio over videos"),
+        "contrast_se": Variable(("block", "head"), "1", "its standard error"),
+    },
+    attributes=("target", "n_frames", "field_of_view", "trained_on"),
+)
+
 LAYOUTS = {
     layout.name: layout
     for layout in (
         *(MOVIE, LOCALIZATIONS, GRAPHS, PREDICTIONS, VIDEO_PREDICTIONS, EDGES, TRACKS, MAPS),
-        *(FLOORS, ESTIMATES, VIDEO_ESTIMATES),
+        *(FLOORS, ESTIMATES, VIDEO_ESTIMATES, ATTENTION),
     )
 }
 
@@ -373,13 +403,41 @@ def videos(dataset: xr.Dataset) -> Iterator[xr.Dataset]:
         yield dataset.isel(video=slice(video, video + 1), localization=slice(*rows))
 
 
-def first_frame(localizations: xr.Dataset) -> xr.Dataset:
-    """The first frame of the first video, as a video of its own.
+def videos_of_classes(localizations: xr.Dataset) -> dict[str, int]:
+    """For each class of motion the first video whose known objects all belong to it, if any.
+
+    Args:
+        localizations: LOCALIZATIONS.
+    """
+    if "motion" not in localizations:
+        return {}
+    parts = np.split(
+        localizations["motion"].to_numpy(), offsets(localizations["row_size"].to_numpy())[1:-1]
+    )
+    first: dict[str, int] = {}
+    for video, part in enumerate(parts):
+        classes = np.unique(part[part >= 0])
+        if len(classes) == 1:
+            first.setdefault(localizations.attrs["motions"][classes[0]], video)
+    return first
+
+
+def first_frames(localizations: xr.Dataset, frames: int = 3) -> xr.Dataset:
+    """What figures show images of: the first frames of the first video, and of one of each class.
 
     Args:
         localizations: LOCALIZATIONS, rows ordered by video and frame.
+        frames: of each.
+
+    Returns:
+        The same videos; those that are not shown have no frames.
     """
-    size = int(localizations["row_size"][0])
-    seen = int(np.searchsorted(localizations["frame"][:size].to_numpy(), 1))
-    one = localizations.isel(video=slice(0, 1), localization=slice(0, seen))
-    return one.assign(row_size=("video", [seen]), n_frames=("video", [1]))
+    shown = sorted({0, *videos_of_classes(localizations).values()})
+    video = row_of(localizations["row_size"].to_numpy())
+    rows = np.isin(video, shown) & (localizations["frame"].to_numpy() < frames)
+    n_frames = np.zeros_like(localizations["n_frames"].to_numpy())
+    n_frames[shown] = np.minimum(localizations["n_frames"].to_numpy()[shown], frames)
+    return localizations.isel(localization=np.flatnonzero(rows)).assign(
+        row_size=("video", np.bincount(video[rows], minlength=len(n_frames))),
+        n_frames=("video", n_frames),
+    )

@@ -34,6 +34,13 @@ def simulate(**settings) -> dict:
     return {"datasets": {"brownian": {"simulate": settings}}}
 
 
+def panel(**settings) -> dict:
+    """A figure named `mine` of one panel, right but for `settings`."""
+    return {
+        "figures": {"mine": {"title": "Mine", "panels": {"a": {"of": "diffusivity"} | settings}}}
+    }
+
+
 def published(**settings) -> dict:
     """One number of the paper, right but for `settings`."""
     number = {"experiment": "diffusivity", "score": "edge_f1", "value": 1, "source": "Fig. 4"}
@@ -122,6 +129,15 @@ def test_what_ships_is_accepted_at_every_scale(scale):
         ),
         ({"defaults": {"localize": {"diameter": 4}}}, "diameter must be odd, but is 4 px"),
         ({"defaults": {"seeds": [0, 0]}}, "defaults.seeds: [0, 0]; expected each seed once"),
+        (panel(panel="confusion"), "'diffusivity' predicts displacement_scaling"),
+        (panel(panel="density", motion="fbm"), "'diffusivity' predicts displacement_scaling"),
+        (panel(panel="frame", motion="fbm"), "figures.mine.panels.a.motion: no 'fbm'"),
+        (panel(panel="depth_graph"), "'diffusivity' is of objects in the plane"),
+        (panel(panel="contrast"), "kind 'magik_tracks', without attention; expected kind 'magik'"),
+        (
+            panel(panel="truth_graph", of="link_dic_hela"),
+            "shows what is predicted of each node, but 'link_dic_hela' is of level 'edge'",
+        ),
         (
             {"figures": {"fig4": {"panels": {"g": {"duration": 70}}}}},
             "figures.fig4.panels.g.duration: 70 is not among experiments.diffusion_map",

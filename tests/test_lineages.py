@@ -466,6 +466,6 @@ def test_summary_of_nothing_and_of_a_single_frame(tracks):
     said = lineages.summary(nothing(), _edges(density=[1, 2]))
     assert said["warnings"] == ["There is no localization: nothing was tracked."]
     assert said["median_track_frames"] is None
-    single = schema.first_frame(tracks.drop_vars(("track", "parent")))
+    single = schema.first_frames(tracks.drop_vars(("track", "parent")), 1)
     alone = lineage.tracks_of_links(single, np.zeros((2, 0), int), "none")
     assert "a single frame" in lineages.summary(alone)["warnings"][0]

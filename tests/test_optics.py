@@ -168,6 +168,17 @@ def test_same_seed_same_movie_and_videos_do_not_share_noise():
     assert (first != second).any()
 
 
+def test_the_images_of_figures_are_those_of_the_movie():
+    """Three of the first video, none of the second."""
+    one = drawn(*[(t, 8.5, 8.5, 80) for t in range(5)], frames=5, side=17)
+    both = one.isel(localization=[*range(5), *range(5)])
+    both = both.assign(row_size=("video", [5, 5]), n_frames=("video", [5, 5]))
+    still = optics.render(schema.first_frames(both, 3), Render(), seed=1)
+    whole = optics.render(both, Render(), seed=1)
+    assert still.row_size.values.tolist() == [3, 0]
+    np.testing.assert_array_equal(still.counts, whole.counts[:3])
+
+
 def test_too_bright_a_spot_saturates():
     assert image_of((0, 16.5, 16.5, 1e6)).max() == 65535
 

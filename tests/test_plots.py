@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from canvases import assert_legible, words_of
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure as Canvas
-from matplotlib.text import Text
 
 from magik import plots, schema
 from magik.config import Figure, Panel, Sample
@@ -124,24 +124,6 @@ def everything(movie, graphs, predictions, maps) -> dict:
     return dict.fromkeys(FIG4.panels, every | {"scores": SCORES})
 
 
-def _texts(canvas: Canvas) -> list[Text]:
-    """Every text that is drawn: not the labels of hidden axes, nor of ticks beyond the limits."""
-    canvas.draw_without_rendering()
-    hidden = set()
-    for axes in canvas.findobj(mpl.axes.Axes):
-        for axis in (axes.xaxis, axes.yaxis):
-            low, high = sorted(axis.get_view_interval())
-            for tick in axis.get_major_ticks() + axis.get_minor_ticks():
-                if not axes.axison or not low <= tick.get_loc() <= high:
-                    hidden |= {tick.label1, tick.label2}
-    every = canvas.findobj(Text)
-    return [text for text in every if text.get_visible() and text.get_text() and text not in hidden]
-
-
-def _words(canvas: Canvas) -> list[str]:
-    return [text.get_text() for text in _texts(canvas)]
-
-
 def test_the_layouts_of_these_tests_are_the_real_ones(movie, graphs, predictions, maps):
     schema.check(movie, schema.MOVIE, "movie")
     schema.check(graphs, schema.GRAPHS, "graphs")
@@ -225,7 +207,7 @@ def test_density_of_unknown_truth_is_not_drawn(everything):
     canvas, source = plots.draw(_only("d"), everything, plots.PANELS)
     filled = source[source["series"].str.startswith("bin")]
     assert filled["value"].sum() == 5, "six localizations, one without truth"
-    assert "MAE √(2D) 0.054, D 0.048" in _words(canvas)
+    assert "MAE √(2D) 0.054, D 0.048" in words_of(canvas)
 
 
 def test_colour_bars_lie_below_their_panels_in_one_line(everything):
@@ -255,7 +237,7 @@ def test_maps_share_the_limits_of_the_true_one(everything):
         assert image.get_clim() == pytest.approx((0.01, 1))
     first = source[source["y"] == 1.25].groupby("panel")["value"].first()
     np.testing.assert_allclose(first[["e", "f", "g"]], [0.01, 0.02, 0.03])
-    assert {"map from 100 frames", "map from 1,500 frames, kernel"} <= set(_words(canvas))
+    assert {"map from 100 frames", "map from 1,500 frames, kernel"} <= set(words_of(canvas))
 
 
 def test_a_map_with_holes_and_zeros(axes):
@@ -331,18 +313,10 @@ def test_every_text_is_legible_and_inside_the_figure(kind, everything, maps, mov
     if kind == "paper":
         canvas, source = plots.draw(FIG4, everything, plots.PANELS)
         assert source["panel"].unique().tolist() == list(FIG4.panels)
-        assert set(FIG4.panels) <= set(_words(canvas))
+        assert set(FIG4.panels) <= set(words_of(canvas))
     else:
         canvas, _ = _sample(maps, movie if kind == "movie" else None)
-    assert canvas.get_size_inches()[0] * 25.4 == pytest.approx(180)
-    whole = canvas.bbox.padded(0.5)
-    for text in _texts(canvas):
-        assert text.get_fontsize() >= 6, text
-        box = text.get_window_extent()
-        assert whole.x0 <= box.x0, text
-        assert whole.y0 <= box.y0, text
-        assert box.x1 <= whole.x1, text
-        assert box.y1 <= whole.y1, text
+    assert_legible(canvas)
 
 
 def test_every_axis_and_colour_bar_has_a_unit(everything):
@@ -400,7 +374,7 @@ def test_a_title_takes_the_place_of_the_usual_one(everything):
     words = {}
     for name, given in (("usual", _only("abdef").panels), ("own", panels)):
         figure = FIG4.model_copy(update={"panels": given})
-        words[name] = set(_words(plots.draw(figure, everything, plots.PANELS)[0]))
+        words[name] = set(words_of(plots.draw(figure, everything, plots.PANELS)[0]))
     assert words["own"] - words["usual"] == {"own a", "own b", "own d", "own e", "own f"}
     assert words["usual"] - words["own"] == {
         "rendered frame", "true graph", "MAE √(2D) 0.054, D 0.048", "true map",
@@ -414,7 +388,7 @@ def test_a_pixel_size_gives_the_frame_a_scale_bar_in_um(everything):
         canvas, _ = plots.draw(
             FIG4.model_copy(update={"panels": {"a": one}}), everything, plots.PANELS
         )
-        assert label in _words(canvas)
+        assert label in words_of(canvas)
 
 
 def test_source_data_read_back(tmp_path, everything):

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from canvases import assert_legible, words_of
 from drawn import SHAPE, family, merging, squares, tracked
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure as Canvas
-from matplotlib.text import Text
 
-from magik import lineage, movies, plots, plots_cells, schema
+from magik import lineage, movies, plots, plots_cells, plots_motion, schema
 from magik.config import Figure, Panel
 
 
@@ -116,7 +116,7 @@ def test_graphs_draw_all_nodes_and_edges(axes, nodes, kind):
     (dots,) = [each for each in axes.collections if isinstance(each, PathCollection)]
     first, last = dots.get_facecolors()[[2, 0]]  # far ones first: nodes 2, 1, 0
     np.testing.assert_allclose(first[:3], [1, 1, 1])
-    np.testing.assert_allclose(last, plots_cells.FRAMES(1.0))
+    np.testing.assert_allclose(last, plots.ORANGES(1.0))
     assert last[0] > last[1] > last[2], "orange"
     assert (len(lines.get_colors()) == 2) == (kind == "link"), "links are coloured by frame"
 
@@ -279,30 +279,6 @@ def test_granddaughters_stand_between_their_aunts(axes):
 # figures -------------------------------------------------------------------------------------
 
 
-def _texts(canvas: Canvas) -> list[Text]:
-    """Every text that is drawn: not the labels of hidden axes, nor of ticks beyond the limits."""
-    canvas.draw_without_rendering()
-    beyond = set()
-    for axes in canvas.findobj(mpl.axes.Axes):
-        for axis in (axes.xaxis, axes.yaxis):
-            low, high = sorted(axis.get_view_interval())
-            for tick in axis.get_major_ticks():
-                if not axes.axison or not low <= tick.get_loc() <= high:
-                    beyond |= {tick.label1, tick.label2}
-    every = canvas.findobj(Text)
-    return [text for text in every if text.get_visible() and text.get_text() and text not in beyond]
-
-
-def _assert_legible(canvas: Canvas) -> None:
-    assert canvas.get_size_inches()[0] * 25.4 == pytest.approx(180)
-    whole = canvas.bbox.padded(0.5)
-    for text in _texts(canvas):
-        assert text.get_fontsize() >= 6, text
-        box = text.get_window_extent()
-        assert whole.x0 <= box.x0 <= box.x1 <= whole.x1, text
-        assert whole.y0 <= box.y0 <= box.y1 <= whole.y1, text
-
-
 @pytest.mark.parametrize("kind", ["images and masks", "masks", "table", "3D"])
 def test_every_text_of_a_sample_is_legible_and_inside(tracks, images, labels, kind):
     if kind == "3D":
@@ -315,8 +291,8 @@ def test_every_text_of_a_sample_is_legible_and_inside(tracks, images, labels, ki
     assert source["panel"].unique().tolist() == ["a", "b", "c"]
     first = source[source["panel"] == "a"]
     assert first["frame"].unique().tolist() == [5], "the fullest frame"
-    assert "cells in frame 12" in [text.get_text() for text in _texts(canvas)]
-    _assert_legible(canvas)
+    assert "cells in frame 12" in words_of(canvas)
+    assert_legible(canvas)
 
 
 def test_a_cell_has_one_colour_in_all_panels(tracks, labels):
@@ -435,10 +411,6 @@ def _drawn(figure: Figure, data: dict) -> tuple[Canvas, pd.DataFrame]:
     return plots.draw(figure, data, plots_cells.PANELS)
 
 
-def _words(canvas: Canvas) -> list[str]:
-    return [text.get_text() for text in _texts(canvas)]
-
-
 def test_the_layouts_of_a_declared_figure_are_the_real_ones(data):
     schema.check(data["a"]["tracks"], schema.TRACKS, "tracks")
     schema.check(data["a"]["edges"], schema.EDGES, "edges")
@@ -446,7 +418,7 @@ def test_the_layouts_of_a_declared_figure_are_the_real_ones(data):
 
 def test_every_kind_of_panel_has_one_drawer():
     assert set(plots_cells.PANELS) == set(KINDS.values())
-    kinds = [*plots.PANELS, *plots_cells.PANELS]
+    kinds = [*plots.PANELS, *plots_cells.PANELS, *plots_motion.PANELS]
     assert sorted(kinds) == sorted(get_args(Panel.model_fields["panel"].annotation))
 
 
@@ -455,13 +427,13 @@ def test_every_text_of_a_declared_figure_is_legible_and_inside(data):
     large = data["a"]["tracks"].assign_attrs(field_of_view=[1024, 1024])
     canvas, source = _drawn(_figure(), dict.fromkeys(KINDS, data["a"] | {"tracks": large}))
     assert source["panel"].unique().tolist() == list(KINDS)
-    _assert_legible(canvas)
-    assert "x (1024 px)" in _words(canvas)
+    assert_legible(canvas)
+    assert "x (1024 px)" in words_of(canvas)
     usual = {
         "cells in frame 12", "candidate graph", "true graph", "predicted graph, F1 0.994",
         "true tracks", "predicted tracks, LNK 0.992", "division",
     }  # fmt: skip
-    assert usual <= set(_words(canvas))
+    assert usual <= set(words_of(canvas))
 
 
 def test_links_of_the_first_video_are_drawn(data):
@@ -521,7 +493,7 @@ def test_without_masks_segmentation_draws_dots_without_images_on_dark_ground(dat
     given = cells._replace(**{"masks": {"images": None}, "images": {"labels": None},
                               "nothing": {"images": None, "labels": None}}[kind])  # fmt: skip
     canvas, source = _drawn(_figure("a"), {"a": data["a"] | {"cells": given}})
-    _assert_legible(canvas)
+    assert_legible(canvas)
     dots = source[source["series"].str.startswith("cell")]
     assert len(dots) == (0 if kind == "masks" else 4)
     assert (len(source) == len(dots)) == (kind != "masks")
@@ -532,7 +504,7 @@ def test_without_masks_segmentation_draws_dots_without_images_on_dark_ground(dat
 @pytest.mark.parametrize(("px_um", "bar"), [(0.5, "5 µm"), (None, "10 px")])
 def test_a_title_and_a_pixel_size_are_heeded(data, px_um, bar):
     canvas, _ = _drawn(_figure("abdf", title="own", pixel_size_um=px_um), data)
-    words = _words(canvas)
+    words = words_of(canvas)
     assert words.count("own") == 4
     assert not any("cells" in word or "F1" in word or "LNK" in word for word in words)
     assert words.count(bar) == 2, "cells and tracks"
@@ -543,7 +515,7 @@ def test_without_a_score_a_title_says_none(data):
     scores = data["d"]["scores"]
     for table in (scores[2:], scores.assign(value=np.nan)):
         case = dict.fromkeys("df", data["d"] | {"scores": table})
-        words = _words(_drawn(_figure("df"), case)[0])
+        words = words_of(_drawn(_figure("df"), case)[0])
         assert {"predicted graph", "predicted tracks"} <= set(words)
 
 
@@ -557,4 +529,4 @@ def test_a_declared_figure_of_no_cells(data):
     canvas, source = _drawn(_figure(), case)
     canvas.draw_without_rendering()
     assert len(source) == 0
-    assert "no division" in _words(canvas)
+    assert "no division" in words_of(canvas)

@@ -66,14 +66,29 @@ def test_rows_find_their_video():
     np.testing.assert_array_equal(schema.row_of(row_size), [0, 0, 2, 2, 2])
 
 
-def test_the_first_frame_stands_alone(localizations):
-    first = schema.first_frame(localizations)
+def test_first_frames_are_those_of_the_first_video(localizations):
+    first = schema.first_frames(localizations, 2)
     schema.check(first, schema.LOCALIZATIONS, "first")
     assert first["x"].to_numpy().tolist() == [1.0, 2.0]
-    assert first["row_size"].to_numpy().tolist() == [2]
-    assert first["n_frames"].to_numpy().tolist() == [1]
+    assert first["row_size"].to_numpy().tolist() == [2, 0]
+    assert first["n_frames"].to_numpy().tolist() == [2, 0]
 
 
-def test_a_first_frame_may_be_empty(localizations):
+def test_first_frames_may_be_empty(localizations):
     later = localizations.assign(frame=("localization", [1, 1, 2]))
-    assert schema.first_frame(later).sizes["localization"] == 0
+    assert schema.first_frames(later, 1).sizes["localization"] == 0
+
+
+def test_first_frames_are_also_those_of_a_video_of_each_class(localizations):
+    """Videos: mixed; spurious and class b; b again; nothing; a. There is none of c."""
+    five = localizations.isel(localization=[0, 1, 0, 2, 0, 0, 2]).assign(
+        row_size=("video", [2, 2, 1, 0, 2]),
+        n_frames=("video", [3, 3, 3, 3, 3]),
+        motion=("localization", [0, 1, -1, 1, 1, 0, 0]),
+    )
+    five.attrs["motions"] = ["a", "b", "c"]
+    assert schema.videos_of_classes(five) == {"b": 1, "a": 4}
+    first = schema.first_frames(five, 1)
+    assert first["row_size"].to_numpy().tolist() == [2, 1, 0, 0, 1]
+    assert first["n_frames"].to_numpy().tolist() == [1, 1, 0, 0, 1]
+    assert schema.videos_of_classes(localizations) == {}

@@ -54,6 +54,15 @@ DRAWN = {
     "true_tracks": ["tracks"],
     "predicted_tracks": ["tracks", "scores"],
     "division": ["tracks", "cells"],
+    "confusion": ["predictions"],
+    "depth_graph": ["graphs", "localizations"],
+    "trace": ["predictions", "localizations"],
+    "neighbours": ["movie", "graphs", "localizations"],
+    "target_graph": ["graphs", "predictions", "attention"],
+    "target_zoom": ["graphs", "predictions", "attention"],
+    "attention": ["graphs", "attention"],
+    "attention_tracks": ["attention"],
+    "contrast": ["attention"],
 }
 
 
@@ -295,6 +304,14 @@ def network_of_sample(wildcards):
     return experiment.weights or run
 
 
+def drawn_from(panel):
+    """Kinds of stores that a panel is drawn from; whole videos have predictions of their own."""
+    level = study.tasks[study.experiments[panel.of].task].level
+    own = {"predictions": "video_predictions"} if level == "graph" else {}
+    kinds = [own.get(kind, kind) for kind in DRAWN[panel.panel]]
+    return kinds + (["localizations"] if panel.panel == "frame" and panel.motion else [])
+
+
 def panels(wildcards):
     """For each letter of a figure what its kind of panel draws: stores and scores, by path.
 
@@ -310,16 +327,19 @@ def panels(wildcards):
             kind: path
             for kind, path in {
                 "movie": f"{data}/{'long' if has_map(panel.of) else 'test'}/still.zarr.zip",
+                "localizations": f"{data}/test/{figure.tier}/localizations.zarr.zip",
                 "graphs": f"{data}/test/{figure.tier}/graphs.zarr.zip",
+                "video_predictions": f"{run}/video_predictions_test.zarr.zip",
+                "attention": f"{run}/attention.zarr.zip",
                 "predictions": f"{run}/predictions_test.zarr.zip",
                 "scores": f"{run}/scores.csv",
                 "maps": f"{run}/maps.zarr.zip",
                 "tracks": f"{run}/tracks_test.zarr.zip",
                 "edges": f"{run}/edges_test.zarr.zip",
             }.items()
-            if kind in DRAWN[panel.panel]
+            if kind in drawn_from(panel)
         }
-        if "cells" in DRAWN[panel.panel]:
+        if "cells" in drawn_from(panel):
             files[letter]["cells"] = sources(experiment.dataset, "test")[0]
     return files
 

@@ -87,3 +87,30 @@ rule predict:
         code=code("predict"),
     script:
         "../scripts/predict.py"
+
+
+rule attention:
+    # where a published network looks (Fig. 6)
+    input:
+        checkpoint="results/runs/{experiment}/{tier}/seed{seed}/checkpoint.safetensors",
+        graphs=of_dataset("results/data/{dataset}/test/{tier}/graphs.zarr.zip"),
+        localizations=of_dataset("results/data/{dataset}/test/{tier}/localizations.zarr.zip"),
+    output:
+        attention="results/runs/{experiment}/{tier}/seed{seed}/attention.zarr.zip",
+    log:
+        "results/logs/attention/{experiment}/{tier}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/attention/{experiment}/{tier}/seed{seed}.tsv"
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        gpu=lambda w: wants_gpu(w.experiment),
+        mem_mb=megabytes(4000, 3),
+        runtime=minutes(30, 0.2),
+    params:
+        predict=section("experiment", "predict"),
+        seed=seed("attention"),
+        code=code("attention"),
+    script:
+        "../scripts/attention.py"

@@ -180,7 +180,7 @@ rule scores:
 
 
 rule still:
-    # the first image of a movie: what a figure shows of it
+    # the first images of a movie, and of one of each class: what figures show of it
     input:
         truth="results/data/{dataset}/{split}/truth.zarr.zip",
     output:

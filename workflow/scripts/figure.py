@@ -1,6 +1,6 @@
-"""Stores, scores, recordings -> a figure and its source data: magik.plots, magik.plots_cells."""
+"""Stores, scores, recordings -> a figure and its source data. How: magik.plots, plots_*."""
 
-from magik import cells, job, metrics, plots, plots_cells, schema, store
+from magik import cells, job, metrics, plots, plots_cells, plots_motion, schema, store
 from magik.config import Figure, Source
 
 job.start(snakemake.log[0], rule=snakemake.rule)
@@ -8,5 +8,6 @@ read = {name: lambda path, of=of: store.open(path, of) for name, of in schema.LA
 read |= {"scores": metrics.read, "cells": lambda given: cells.recording(Source(**given))}
 panels = snakemake.params.paths.items()
 data = {letter: {kind: read[kind](given) for kind, given in of.items()} for letter, of in panels}
-drawn = plots.draw(Figure(**snakemake.params.figure), data, plots.PANELS | plots_cells.PANELS)
+drawers = plots.PANELS | plots_cells.PANELS | plots_motion.PANELS
+drawn = plots.draw(Figure(**snakemake.params.figure), data, drawers)
 plots.save(*drawn, snakemake.output.pdf, snakemake.output.png, snakemake.output.csv)
