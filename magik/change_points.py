@@ -5,10 +5,10 @@ Estimates of √(2D) at every localization:
 - ``constant``: the median of the prior, whatever is seen;
 - ``given_links``: the posterior median under the law that D follows, the true links being given.
   Where positions are exact, no method that sees the same positions is better on average;
-- ``optimal_partitioning``: true links given, the track is cut where the likelihood gains more
+- ``given_links_partitioned``: true links given, the track is cut where the likelihood gains more
   than a penalty (Jackson et al., IEEE Signal Process. Lett. 12, 105 (2005)); D is the likeliest
   of each piece;
-- ``sliding_msd``: true links given, mean squared step in a window;
+- ``given_links_sliding``: true links given, mean squared step in a window;
 - ``lap_hmm``: as given_links, along tracks by linear assignment.
 
 A change point is the first frame of a new D. Every method's are found in its estimates, by one
@@ -239,8 +239,8 @@ def estimates(localizations: xr.Dataset, simulate: Simulate, graph: Graph) -> xr
         made = {
             "constant": np.full(len(given), prior.median),
             "given_links": posterior(told, given, prior, simulate),
-            "optimal_partitioning": partitioned(told, given, prior, simulate),
-            "sliding_msd": sliding(told, given, prior),
+            "given_links_partitioned": partitioned(told, given, prior, simulate),
+            "given_links_sliding": sliding(told, given, prior),
             "lap_hmm": posterior(told, floors.link(video, gains), prior, simulate),
         }
         for method, diffusivity in made.items():

@@ -105,6 +105,11 @@ def motion_floor(experiment):
 FLOORS_OF_MOTION = ("exponent", "video_exponent", "fractions", "switching")
 
 
+def of_videos(floor):
+    """How the name of a layout begins: of whole videos, or of their localizations."""
+    return "video_" if floor in ("video_exponent", "fractions") else ""
+
+
 def here(experiment):
     """Is all that an experiment learns from on this machine?"""
     return study.experiments[experiment].dataset not in missing

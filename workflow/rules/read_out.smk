@@ -50,6 +50,7 @@ rule floor_motion:
     params:
         simulate=section("dataset", "simulate"),
         graph=section("dataset", "graph"),
+        layout=lambda w: f"{of_videos(w.floor)}estimates",
         code=code("floor_motion"),
     script:
         "../scripts/floor_motion.py"
@@ -141,6 +142,10 @@ rule score_motion:
         runtime=lambda w, attempt: 20 * attempt,
     params:
         run=lambda w: [w.experiment, w.tier, int(w.seed)],
+        of=lambda w: of_videos(motion_floor(w.experiment)),
+        simulate=lambda w: study.datasets[
+            study.experiments[w.experiment].dataset
+        ].simulate.model_dump(mode="json"),
         code=code("score_motion"),
     script:
         "../scripts/score_motion.py"
