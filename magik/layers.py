@@ -23,8 +23,8 @@ SHELVES: dict[str, tuple[str, ...]] = {
         "fetch",
     ),
     "data": (
-        *("simulate", "optics", "localize", "stacks", "detections", "recordings"),
-        *("registration", "cells", "graphs"),
+        *("simulate", "optics", "holography", "localize", "lorenz_mie", "refocus", "microscope"),
+        *("stacks", "detections", "recordings", "registration", "cells", "graphs"),
     ),
     "learning": ("dataset", "network", "train", "predict"),
     "read-out": (
@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 
 OWNERS: dict[str, tuple[str, ...]] = {
     "andi_datasets": ("simulate",),
-    "deeptrack": ("optics",),
+    "deeptrack": ("optics", "holography"),
     "trackpy": ("localize", "linkers"),
     "laptrack": ("linkers",),
     "skimage": ("cells",),
