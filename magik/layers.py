@@ -23,8 +23,8 @@ SHELVES: dict[str, tuple[str, ...]] = {
         "fetch",
     ),
     "data": (
-        *("simulate", "optics", "holography", "localize", "lorenz_mie", "refocus", "microscope"),
-        *("stacks", "detections", "recordings", "registration", "cells", "graphs"),
+        *("motions", "simulate", "optics", "holography", "localize", "lorenz_mie", "refocus"),
+        *("microscope", "stacks", "detections", "recordings", "registration", "cells", "graphs"),
     ),
     "learning": ("dataset", "network", "train", "predict"),
     "read-out": (
@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 }
 
 OWNERS: dict[str, tuple[str, ...]] = {
-    "andi_datasets": ("simulate",),
+    "andi_datasets": ("motions",),
     "deeptrack": ("optics", "holography"),
     "trackpy": ("localize", "linkers"),
     "laptrack": ("linkers",),
