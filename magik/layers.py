@@ -24,8 +24,8 @@ SHELVES: dict[str, tuple[str, ...]] = {
         "fetch",
     ),
     "data": (
-        *("motions", "simulate", "optics", "localize", "stacks", "detections", "recordings"),
-        *("registration", "cells", "graphs"),
+        *("motions", "simulate", "optics", "holography", "localize", "lorenz_mie", "refocus"),
+        *("microscope", "stacks", "detections", "recordings", "registration", "cells", "graphs"),
     ),
     "learning": ("dataset", "network", "train", "predict", "attention"),
     "read-out": (
@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 
 OWNERS: dict[str, tuple[str, ...]] = {
     "andi_datasets": ("motions",),
-    "deeptrack": ("optics",),
+    "deeptrack": ("optics", "holography"),
     "trackpy": ("localize", "linkers"),
     "laptrack": ("linkers",),
     "skimage": ("cells",),
