@@ -335,6 +335,27 @@ def of_tracks(
     return [frame[rows[places]] for rows, places in zip(tracks.rows, cuts, strict=True)]
 
 
+def found(predictions: xr.Dataset, localizations: xr.Dataset, simulate: Simulate) -> xr.Dataset:
+    """Change points in what a network says, along the true tracks.
+
+    Args:
+        predictions: PREDICTIONS of √(2D).
+        localizations: LOCALIZATIONS with `particle`, row by row the same.
+        simulate: the law of D and of its dwells.
+
+    Returns:
+        CHANGE_POINTS.
+    """
+    tracks, frame = particles(localizations), predictions["frame"].to_numpy().astype(int)
+    said = predictions["prediction"].to_numpy().astype(float)
+    changed = np.zeros(len(frame), bool)
+    every = of_tracks(said, frame, tracks, simulate)
+    for rows, size, points in zip(tracks.rows, tracks.size, every, strict=True):
+        changed[rows[:size][np.isin(frame[rows[:size]], points)]] = True
+    sizes = predictions["row_size"].to_numpy()
+    return xr.Dataset({"row_size": ("video", sizes), "changed": ("localization", changed)})
+
+
 def true_points(
     target: Float[np.ndarray, " n"], frame: Int[np.ndarray, " n"], tracks: Tracks
 ) -> list[Int[np.ndarray, " _"]]:
