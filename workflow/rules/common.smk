@@ -215,7 +215,23 @@ def runs():
 
 
 def results_of_figure(name):
-    return [f"results/figures/{name}.{kind}" for kind in ("pdf", "png", "csv")]
+    files = (
+        f"{name}.pdf",
+        f"{name}.png",
+        f"{name}.csv",
+        f"{name}_scores.csv",
+        f"{name}_scores.html",
+    )
+    return [f"results/figures/{file}" for file in files]
+
+
+def scores_of_figure(name):
+    """Scores of the trainings that a figure shows."""
+    figure = study.figures[name]
+    return [
+        f"results/runs/{of}/{figure.tier}/seed{study.experiments[of].seeds[0]}/scores.csv"
+        for of in dict.fromkeys(panel.of for panel in figure.panels.values())
+    ]
 
 
 def results_of_sample(name):

@@ -212,6 +212,35 @@ rule scores:
         "../scripts/scores.py"
 
 
+rule figure_scores:
+    # of what a figure shows, also where that is left out of the table of all
+    input:
+        scores=lambda w: scores_of_figure(w.figure),
+    output:
+        csv=report(
+            "results/figures/{figure}_scores.csv",
+            caption="../report/scores.rst",
+            category="Figures",
+            labels={"figure": "{figure}", "as": "scores"},
+        ),
+        html="results/figures/{figure}_scores.html",
+    log:
+        "results/logs/figure_scores/{figure}.log",
+    benchmark:
+        "results/benchmarks/figure_scores/{figure}.tsv"
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w, attempt: 1000 * attempt,
+        runtime=lambda w, attempt: 5 * attempt,
+    params:
+        published=[number.model_dump(mode="json") for number in study.published],
+        code=code("scores"),
+    script:
+        "../scripts/scores.py"
+
+
 rule still:
     # the first images of a movie, and of one of each class: what figures show of it
     input:
