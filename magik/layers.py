@@ -46,6 +46,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "deeptrack": ("optics",),
     "trackpy": ("localize", "linkers"),
     "laptrack": ("linkers",),
+    "motile": ("linking",),
     "skimage": ("cells",),
     "geff": ("detections", "lineages"),
     "geff_spec": ("lineages",),
