@@ -415,6 +415,8 @@ class Source(Section):
             )
         if self.frames and not self.frames[0] < self.frames[1]:
             raise ValueError(f"frames = {list(self.frames)}; expected first < one after the last")
+        if self.pixel_size_um and self.geff is None:
+            raise ValueError("pixel_size_um belongs to a geff; all else is in px")
         return self
 
 
