@@ -25,7 +25,7 @@ lint: .venv/ready
 # after a change of dependencies in pyproject.toml
 lock:
 	$(PYTHON) -m venv --clear .venv-lock
-	.venv-lock/bin/pip install --quiet --editable '.[workflow,slurm,rivals,dev]'
+	.venv-lock/bin/pip install --quiet --editable '.[workflow,slurm,rivals,motile,dev]'
 	.venv-lock/bin/python envs/lock.py
 	rm -r .venv-lock
 

@@ -498,10 +498,11 @@ class Predict(Section):
 class Linking(Section):
     """Scores of edges -> tracks and divisions (Methods, "Postprocessing algorithm")."""
 
-    method: Literal["published", "global"] = Field(
+    method: Literal["published", "global", "motile"] = Field(
         "published",
         description="published: follow linked edges frame by frame, as in Methods; "
-        "global: the set of links of highest total score",
+        "global: the set of links of highest total score; motile: the same set, found by motile, "
+        "an optional extra",
     )
     threshold: Fraction = Field(0.5, description="probability above which an edge is linked")
     children: Count = Field(2, description="links that may leave a localization: 2 = divisions")
@@ -562,6 +563,8 @@ class Source(Section):
             )
         if self.frames and not self.frames[0] < self.frames[1]:
             raise ValueError(f"frames = {list(self.frames)}; expected first < one after the last")
+        if self.pixel_size_um and self.geff is None:
+            raise ValueError("pixel_size_um belongs to a geff; all else is in px")
         return self
 
 

@@ -46,6 +46,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "deeptrack": ("optics", "holography"),
     "trackpy": ("localize", "linkers"),
     "laptrack": ("linkers",),
+    "motile": ("linking",),
     "skimage": ("cells",),
     "sklearn": ("floors_motion",),
     "geff": ("detections", "lineages"),

@@ -287,7 +287,7 @@ def table(
     columns: dict[str, Any] = {
         "track_id": track + 1,
         "parent_id": tracks["parent"].to_numpy()[track] + 1,
-        "frame": _numbered(tracks),
+        "frame": numbered(tracks),
     }
     if "merge_track" in tracks:
         graph = napari_graph(tracks)
@@ -326,8 +326,12 @@ def _beside(ours: pd.DataFrame, given: pd.DataFrame) -> pd.DataFrame:
     return ours.join(given[list(names)].rename(columns=names)).sort_index()
 
 
-def _numbered(tracks: xr.Dataset) -> np.ndarray:
-    """The frame of each row, as numbered in the recording."""
+def numbered(tracks: xr.Dataset) -> Integer[np.ndarray, " localization"]:
+    """The frame of each row, as numbered in the recording.
+
+    Args:
+        tracks: TRACKS of one video.
+    """
     return tracks["frame"].to_numpy() + int(tracks.attrs.get("first_frame", 0))
 
 
@@ -341,7 +345,7 @@ def napari(tracks: xr.Dataset) -> pd.DataFrame:
         tracks: TRACKS of one video.
     """
     axes = [axis for axis in ("z", "y", "x") if axis in tracks]
-    columns = {"track_id": tracks["track"].to_numpy() + 1, "t": _numbered(tracks)}
+    columns = {"track_id": tracks["track"].to_numpy() + 1, "t": numbered(tracks)}
     columns |= {axis: tracks[axis].to_numpy() - 0.5 for axis in axes}
     return pd.DataFrame(columns).sort_values(["track_id", "t"], ignore_index=True)
 
@@ -384,7 +388,7 @@ def geff(
         InputError: if the folder is not empty.
     """
     axes = [axis for axis in ("z", "y", "x") if axis in tracks]
-    columns: dict[str, np.ndarray] = {"t": _numbered(tracks).astype(np.int64)}
+    columns: dict[str, np.ndarray] = {"t": numbered(tracks).astype(np.int64)}
     columns |= {axis: tracks[axis].to_numpy() - 0.5 for axis in axes}
     columns["track_id"] = tracks["track"].to_numpy().astype(np.int64) + 1
     if "label" in tracks:

@@ -6,12 +6,13 @@ edges, the links that tracks are made of: at most `children` leave a localizatio
 depends on the order of the edges in the store: there is no chance in it.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.special import logit
@@ -76,7 +77,8 @@ def run(edges: xr.Dataset, localizations: xr.Dataset, config: Linking) -> xr.Dat
         TRACKS, the attribute `linker` being "magik", `threshold` that of the linked edges.
 
     Raises:
-        InputError: if the two are not of the same localizations.
+        InputError: if the two are not of the same localizations, or motile is asked for and not
+            installed.
     """
     sizes = [dataset["row_size"].to_numpy().tolist() for dataset in (edges, localizations)]
     if sizes[0] != sizes[1]:
@@ -88,7 +90,8 @@ def run(edges: xr.Dataset, localizations: xr.Dataset, config: Linking) -> xr.Dat
     if config.method == "published":
         chosen = published(linked, config.children, config.parents)
     else:
-        chosen = best_set(linked, config.threshold, config.children, config.parents)
+        solve = by_motile if config.method == "motile" else by_highs
+        chosen = best_set(linked, config.threshold, config.children, config.parents, solve)
     links = np.stack([linked.sender[chosen], linked.receiver[chosen]])
     tracks = lineage.tracks_of_links(localizations, links, "magik")
     return tracks.assign_attrs(threshold=config.threshold)
@@ -126,8 +129,85 @@ def published(linked: Linked, children: int, parents: int) -> Int[np.ndarray, " 
         left = np.setdiff1d(left, link[claim >= parents])
 
 
+class Choice(NamedTuple):
+    """What the best set is chosen from.
+
+    Attributes:
+        sender: row of the earlier end of each edge.
+        receiver: row of the later end.
+        score: of the edge, if it is a link.
+        rivals: pairs of edges of which one at most may be a link.
+        children: links that may leave a localization.
+        parents: links that may reach a localization.
+    """
+
+    sender: Int[np.ndarray, " edges"]
+    receiver: Int[np.ndarray, " edges"]
+    score: Float[np.ndarray, " edges"]
+    rivals: Int[np.ndarray, "2 pairs"]
+    children: int
+    parents: int
+
+
+def by_highs(choice: Choice) -> Bool[np.ndarray, " edges"]:
+    """Which edges make up the allowed set of highest total score: HiGHS, which is SciPy's."""
+    edges = len(choice.score)
+    limited = [
+        (_sharing(choice.sender), choice.children),
+        (_sharing(choice.receiver), choice.parents),
+        (_pairs(choice.rivals, edges), 1),
+    ]
+    found = milp(
+        -choice.score,
+        integrality=np.ones(edges),
+        bounds=Bounds(0, 1),
+        constraints=LinearConstraint(
+            sparse.vstack([which for which, _ in limited]),
+            ub=np.concatenate([np.full(which.shape[0], most) for which, most in limited]),
+        ),
+        options={"mip_rel_gap": 0},
+    )
+    if found.x is None:
+        raise RuntimeError(f"no best set of {edges} edges: {found.message}")
+    return found.x > 0.5
+
+
+def by_motile(choice: Choice) -> Bool[np.ndarray, " edges"]:
+    """The same by motile (Malin-Mayor et al., https://github.com/funkelab/motile) and SCIP.
+
+    Raises:
+        InputError: if motile is not installed.
+    """
+    try:
+        import motile  # an optional extra
+        import networkx
+    except ImportError:
+        raise InputError(
+            "linking.method = motile: motile is not installed; install it (pip install "
+            "motile==0.4.0), or choose global, which finds the same set"
+        ) from None
+    ends = list(zip(choice.sender.tolist(), choice.receiver.tolist(), strict=True))
+    graph = networkx.DiGraph()
+    graph.add_nodes_from((row, {"t": row}) for row in np.unique(ends).tolist())  # in order of time
+    scores = zip(ends, choice.score.tolist(), strict=True)
+    graph.add_edges_from((*pair, {"cost": -score}) for pair, score in scores)
+    solver = motile.Solver(motile.TrackGraph(graph))
+    solver.add_cost(motile.costs.EdgeSelection(attribute="cost"))
+    solver.add_constraint(motile.constraints.MaxChildren(choice.children))
+    solver.add_constraint(motile.constraints.MaxParents(choice.parents))
+    selected = solver.get_variables(motile.variables.EdgeSelected)
+    for one, other in choice.rivals.T.tolist():
+        solver.constraints.add(selected[ends[one]] + selected[ends[other]] <= 1)
+    solution = solver.solve()
+    return np.array([solution[selected[pair]] > 0.5 for pair in ends])
+
+
 def best_set(
-    linked: Linked, threshold: float, children: int, parents: int
+    linked: Linked,
+    threshold: float,
+    children: int,
+    parents: int,
+    solve: Callable[[Choice], np.ndarray] = by_highs,
 ) -> Int[np.ndarray, " links"]:
     """The set of links of highest total score.
 
@@ -145,6 +225,7 @@ def best_set(
         threshold: probability whose score is 0.
         children: links that may leave a localization.
         parents: links that may reach a localization; 1: tracks never merge.
+        solve: finds the set.
 
     Returns:
         Which of the edges are links.
@@ -154,24 +235,8 @@ def best_set(
     edge, rivals = _without_skips(linked)
     probability, least = (np.clip(p, SURE, 1 - SURE) for p in (linked.probability, threshold))
     score = logit(probability) - logit(least)
-    limited = [
-        (_sharing(linked.sender[edge]), children),
-        (_sharing(linked.receiver[edge]), parents),
-        (_pairs(rivals, len(edge)), 1),
-    ]
-    found = milp(
-        -score[edge],
-        integrality=np.ones(len(edge)),
-        bounds=Bounds(0, 1),
-        constraints=LinearConstraint(
-            sparse.vstack([which for which, _ in limited]),
-            ub=np.concatenate([np.full(which.shape[0], most) for which, most in limited]),
-        ),
-        options={"mip_rel_gap": 0},
-    )
-    if found.x is None:
-        raise RuntimeError(f"no best set of {len(edge)} edges: {found.message}")
-    return edge[found.x > 0.5]
+    ends = linked.sender[edge], linked.receiver[edge]
+    return edge[solve(Choice(*ends, score[edge], rivals, children, parents))]
 
 
 def _without_skips(linked: Linked) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -78,6 +79,37 @@ def colours(tracks: xr.Dataset) -> Int[np.ndarray, " tracks"]:
     return colour % len(PALETTE)
 
 
+# view ----------------------------------------------------------------------------------------
+
+MARGIN = 0.05
+"""Between the first positions and the side of a view, as a share of what they spread over."""
+
+
+class View(NamedTuple):
+    """The part of the field of view that is shown, px."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+def view(tracks: xr.Dataset, pixels: bool) -> View:
+    """The field of view; where it is known up to the last position only, from before the first on.
+
+    Args:
+        tracks: TRACKS of one video.
+        pixels: whether images or masks say how large the field of view is.
+    """
+    height, width = map(float, tracks.attrs["field_of_view"])
+    place = lineages.positions(tracks)[:, :-3:-1]  # x, y
+    if pixels or not len(place) or tuple(np.ceil(place.max(axis=0))) != (width, height):
+        return View(0, 0, width, height)
+    margin = np.maximum(MARGIN * np.ptp(place, axis=0), 1)
+    left, top = np.maximum(np.floor(place.min(axis=0) - margin), 0).tolist()
+    return View(left, top, width - left, height - top)
+
+
 # movie ---------------------------------------------------------------------------------------
 
 _GREYS = 32  # few, because noise makes large files
@@ -105,9 +137,10 @@ def movie(
         path: where.
         pixel_size_um: µm per px for the scale bar; without it the bar is in px.
     """
-    height, width = map(float, tracks.attrs["field_of_view"])
+    left, top, width, height = view(tracks, not (images is None and labels is None))
     zoom = min(SIDE / max(height, width), ENLARGED)
     size = max(1, round(width * zoom)), max(1, round(height * zoom))
+    place = (lineages.positions(tracks)[:, -2:] - (top, left)) * zoom
     frames = int(tracks["n_frames"][0])
     shown = range(0, frames, -(-frames // MOST_FRAMES))
     levels = None if images is None else _levels(images, shown)
@@ -125,11 +158,11 @@ def movie(
         picture.putpalette(np.concatenate([np.repeat(_SHADES, 3), PALETTE.ravel()]).tolist())
         drawn.append(picture)
     pens = [ImageDraw.Draw(picture) for picture in drawn]
-    _draw_links(pens, shown, tracks, paint, zoom)
+    _draw_links(pens, shown, tracks, paint, place)
     for pen, frame in zip(pens, shown, strict=True):
         if labels is None:
-            place = lineages.positions(tracks)[rows[frame], -2:] * zoom
-            for (y, x), colour in zip(place, paint[rows[frame]].tolist(), strict=True):
+            here = rows[frame]
+            for (y, x), colour in zip(place[here], paint[here].tolist(), strict=True):
                 pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=colour)
         number = frame + int(tracks.attrs.get("first_frame", 0))
         pen.text((6, 4), f"frame {number}", fill=_WHITE, font=_FONT)
@@ -191,10 +224,10 @@ def _draw_links(
     shown: range,
     tracks: xr.Dataset,
     paint: np.ndarray,
-    zoom: float,
+    place: np.ndarray,
 ) -> None:
-    """In each picture the links of its last TAIL frames."""
-    place, frame = lineages.positions(tracks)[:, -2:] * zoom, tracks["frame"].to_numpy()
+    """In each picture the links of its last TAIL frames; `place` [row, (y, x)] in the picture."""
+    frame = tracks["frame"].to_numpy()
     (sender, receiver), division = lineage.links_of_tracks(tracks)
     step = shown.step
     for one, two, divides in zip(

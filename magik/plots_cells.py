@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure as Canvas
 
-from magik import lineage, movies, plots, schema
+from magik import lineage, lineages, movies, plots, schema
 from magik.config import Panel
 
 MOST_LANES = 48
@@ -55,7 +55,7 @@ def segmentation(
     """
     labels = labels.astype(np.int64)
     height, width = labels.shape
-    _ground(axes, image, (height, width), px_um)
+    _ground(axes, image, movies.View(0, 0, width, height), px_um)
     if shades is None:
         shades = {label: label for label in np.unique(labels[labels > 0]).tolist()}
     names = np.array(sorted(shades), np.int64)
@@ -150,7 +150,7 @@ def _graph(
 def trajectories(
     axes: Axes,
     tracks: xr.Dataset,
-    field_of_view: tuple[float, float],
+    view: movies.View,
     px_um: float | None = None,
     image: Num[np.ndarray, "y x"] | None = None,
 ) -> pd.DataFrame:
@@ -162,16 +162,16 @@ def trajectories(
     Args:
         axes: to draw into.
         tracks: TRACKS of one video.
-        field_of_view: height and width, px.
+        view: the part of the field of view that is shown.
         px_um: µm per px for the scale bar; without it the bar is in px.
         image: counts, drawn beneath.
 
     Returns:
         One row per link and per end of a track.
     """
-    height, width = field_of_view
-    _ground(axes, image, (height, width), px_um)
-    x, y, frame, track = (tracks[name].to_numpy() for name in ("x", "y", "frame", "track"))
+    _ground(axes, image, view, px_um)
+    x, y, track = (tracks[name].to_numpy() for name in ("x", "y", "track"))
+    frame = lineages.numbered(tracks)
     place, paint = np.stack([x, y], axis=1), _rgb(movies.colours(tracks))
     (sender, receiver), division = lineage.links_of_tracks(tracks)
     axes.add_collection(
@@ -185,7 +185,7 @@ def trajectories(
     axes.scatter(x[last], y[last], c=paint[track[last]], s=5, linewidths=0)
     axes.scatter(x[mothers], y[mothers], c="w", marker="D", s=5, edgecolors="k", linewidths=0.4,
                  zorder=3)  # fmt: skip
-    axes.set(xlim=(0, width), ylim=(height, 0))
+    _show(axes, view)
     ends = dict(zip(_ENDS, (c[r] for r in (sender, receiver) for c in (x, y, frame)), strict=True))
     kind = np.where(division, "division (track_id)", "link (track_id)")
     kind[np.bincount(receiver, minlength=len(x))[receiver] > 1] = "merge (track_id)"
@@ -238,7 +238,7 @@ def division(
         left, top = (float(tracks[axis][rows].mean()) - side / 2 for axis in "xy")
         _draw_crop(crop, image, (left, top, side))
         parts.append(_draw_cells(crop, tracks, rows, mask, paint[rows]))
-        number = frame + int(tracks.attrs.get("first_frame", 0))
+        number = lineages.numbered(tracks)[rows[0]]
         crop.text(0.05, 0.95, f"frame {number}", transform=crop.transAxes, color="w", fontsize=6,
                   va="top", path_effects=plots.HALO[1.2])  # fmt: skip
     plots.scale_bar(crop, side, px_um)
@@ -326,7 +326,7 @@ def _side(tracks: xr.Dataset, views: list[np.ndarray], labels: schema.Frames | N
     return math.ceil(max(16.0, (4.0 if labels is None else 2.2) * reach))
 
 
-def lineage_tree(axes: Axes, tracks: xr.Dataset, first_frame: int = 0) -> pd.DataFrame:
+def lineage_tree(axes: Axes, tracks: xr.Dataset) -> pd.DataFrame:
     """One line per track, time to the right, brackets where they divide or merge, in their colours.
 
     Frames that a track was not seen in are drawn thin. Where more than MOST_LANES lines were
@@ -335,13 +335,13 @@ def lineage_tree(axes: Axes, tracks: xr.Dataset, first_frame: int = 0) -> pd.Dat
     Args:
         axes: to draw into.
         tracks: TRACKS of one video.
-        first_frame: its number in the recording.
 
     Returns:
         One row per run of frames, gap, division and merge; `y` is the height on the page.
     """
     lanes, families = _lanes(tracks)
-    track, frame = tracks["track"].to_numpy(), tracks["frame"].to_numpy() + first_frame
+    track, frame = tracks["track"].to_numpy(), lineages.numbered(tracks)
+    first_frame = int(tracks.attrs.get("first_frame", 0))
     paint = _rgb(movies.colours(tracks))
     first = pd.Series(frame).groupby(track).min()
     last = pd.Series(frame).groupby(track).max()
@@ -450,16 +450,16 @@ def draw_lineages(
     Returns:
         The drawing and its source data, for `plots.save`.
     """
-    _, height, width = _extent(tracks)
+    view = movies.view(tracks, not (images is None and labels is None))
     with mpl.rc_context(plots.STYLE):
         canvas, places = plots.lay_out(
-            name, ["a", "b", "c"], 3, aspect=float(np.clip(height / width, 0.5, 1))
+            name, ["a", "b", "c"], 3, aspect=float(np.clip(view.height / view.width, 0.5, 1))
         )
         a = _draw_fullest(places["a"], "", tracks, schema.Recording(images, labels), px_um)
-        b = trajectories(places["b"].image("trajectories"), tracks, (height, width), px_um)
+        b = trajectories(places["b"].image("trajectories"), tracks, view, px_um)
         axes = places["c"].plot()
         axes.set_title("lineages", pad=3)
-        c = lineage_tree(axes, tracks, int(tracks.attrs.get("first_frame", 0)))
+        c = lineage_tree(axes, tracks)
     return canvas, plots.bind({"a": a, "b": b, "c": c})
 
 
@@ -479,12 +479,11 @@ def _draw_fullest(
     number = fullest + int(tracks.attrs.get("first_frame", 0))
     axes = place.image(title or f"cells in frame {number}")
     if recording.labels is None:
-        _, height, width = _extent(tracks)
-        _ground(axes, image, (height, width), px_um)
+        _ground(axes, image, movies.view(tracks, image is not None), px_um)
         return plots.source_data(_draw_cells(axes, tracks, rows, None, _rgb(shade)))
     shades = dict(zip(tracks["label"].to_numpy()[rows].tolist(), shade.tolist(), strict=True))
     mask = movies.flat(recording.labels[fullest])
-    return segmentation(axes, image, mask, px_um, shades).assign(frame=float(fullest))
+    return segmentation(axes, image, mask, px_um, shades).assign(frame=float(number))
 
 
 # panels of a declared figure -----------------------------------------------------------------
@@ -499,7 +498,7 @@ def _draw_candidates(place: plots.Place, panel: Panel, data: Mapping[str, Any]) 
     tracks = _first_video(data["tracks"])
     ends, _ = _candidates(data["edges"])
     axes = place.image(panel.title or "candidate graph")
-    return candidate_graph(axes, _nodes(tracks), ends, _extent(tracks))
+    return _numbered(candidate_graph(axes, _nodes(tracks), ends, _extent(tracks)), tracks)
 
 
 def _draw_links(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
@@ -514,7 +513,7 @@ def _draw_links(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -> pd
         ends, probability = _candidates(data["edges"])
         links = ends[:, probability > tracks.attrs["threshold"]]  # what the score is about
     axes = place.image(panel.title or title)
-    return link_graph(axes, _nodes(tracks), links, _extent(tracks))
+    return _numbered(link_graph(axes, _nodes(tracks), links, _extent(tracks)), tracks)
 
 
 def _draw_tracks(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
@@ -524,9 +523,9 @@ def _draw_tracks(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -> p
         tracks = lineage.tracks_of_links(tracks, lineage.true_links(tracks)[0], "truth")
     else:
         title = _with_score("predicted tracks", "LNK", data["scores"], "lnk")
-    _, height, width = _extent(tracks)
     axes = place.image(panel.title or title)
-    return trajectories(axes, tracks, (height, width), panel.pixel_size_um)
+    view = movies.view(tracks, pixels="label" in tracks)
+    return trajectories(axes, tracks, view, panel.pixel_size_um)
 
 
 def _draw_division(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
@@ -562,6 +561,12 @@ def _extent(tracks: xr.Dataset) -> tuple[float, float, float]:
     return float(tracks["n_frames"][0]), height, width
 
 
+def _numbered(source: pd.DataFrame, tracks: xr.Dataset) -> pd.DataFrame:
+    """Source data of a graph, its frames numbered as in the recording."""
+    first = int(tracks.attrs.get("first_frame", 0))
+    return source.assign(frame=source["frame"] + first, frame_end=source["frame_end"] + first)
+
+
 def _with_score(title: str, name: str, scores: pd.DataFrame, quantity: str) -> str:
     """The title with the network's score behind it, where there is one."""
     ours = scores[(scores["method"] == "network") & (scores["quantity"] == quantity)]
@@ -591,20 +596,22 @@ def _rgb(rows: np.ndarray) -> np.ndarray:
     return movies.PALETTE[rows % len(movies.PALETTE)] / 255
 
 
-def _ground(
-    axes: Axes, image: np.ndarray | None, shape: tuple[float, float], px_um: float | None
-) -> None:
+def _ground(axes: Axes, image: np.ndarray | None, view: movies.View, px_um: float | None) -> None:
     """The image in grey, or a plain dark field of view; with a scale bar."""
-    height, width = shape
     if image is None:
         axes.set_facecolor("0.1")
         axes.set(xticks=[], yticks=[], aspect="equal")
-        plots.scale_bar(axes, width, px_um)
+        plots.scale_bar(axes, view.width, px_um)
     else:
         plots.frame(axes, image, px_um)
     for part in (*axes.lines, *axes.texts):
         part.set_zorder(5)  # the scale bar stays above what is drawn later
-    axes.set(xlim=(0, width), ylim=(height, 0))
+    _show(axes, view)
+
+
+def _show(axes: Axes, view: movies.View) -> None:
+    left, top, width, height = view
+    axes.set(xlim=(left, left + width), ylim=(top + height, top))
 
 
 def _sides(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -627,5 +634,6 @@ def _sides(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _points(tracks: xr.Dataset, rows: np.ndarray | list[int], series: str) -> pd.DataFrame:
     """Rows of the tracks as source data."""
-    columns = {name: tracks[name].to_numpy()[rows] for name in ("x", "y", "frame")}
+    columns = {"x": tracks["x"], "y": tracks["y"], "frame": lineages.numbered(tracks)}
+    columns = {name: np.asarray(column)[rows] for name, column in columns.items()}
     return pd.DataFrame(columns).assign(series=series, value=tracks["track"].to_numpy()[rows] + 1)

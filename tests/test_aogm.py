@@ -211,6 +211,66 @@ def test_scores_come_with_the_number_that_they_are_about():
     }
 
 
+# --- the challenge's measures, derived by hand ---------------------------------------------
+
+
+def write_folder(folder: Path, prefix: str, frames: list[str], lines: str) -> None:
+    """Masks of one row, a character a pixel: a label, or `.`; and the file of their lineage."""
+    folder.mkdir(parents=True)
+    for t, row in enumerate(frames):
+        pixels = np.array([[0 if pixel == "." else int(pixel) for pixel in row]], np.uint16)
+        tifffile.imwrite(folder / f"{prefix}{t:03d}.tif", pixels)
+    name = "res_track.txt" if prefix == "mask" else f"{prefix}.txt"
+    (folder / name).write_text(lines)
+
+
+def test_one_fault_of_every_kind_costs_what_the_challenge_says(tmp_path):
+    """Weights of Matula et al. 2015: NS 5, FN 10, FP 1, ED 1, EA 1.5, EC 1.
+
+    The truth: 1 divides into 2 and 3; 4 and 5 go on. 14 markers (2, 2, 2, 4, 4) and 11 links (1
+    in 1; 2 of the division; 1 in 2, 1 in 3; 3 in 4, 3 in 5). From nothing it costs
+    14 x 10 + 11 x 1.5 = 156.5, of which 140 are detections and 16.5 links. The result:
+
+    - frame 0: 9 lies on no marker: FP 1;
+    - frame 2: nothing lies on 5: FN 1, and its two links are missing: EA 2;
+    - frame 3: 7 lies on 2 and on 3: NS 1. What links a region to be split is not looked at, so
+      the last links of 2 and of 3 are missing: EA 2 more;
+    - frame 3: 4 goes on as 8, its daughter: the link is there, of the wrong kind: EC 1;
+    - frame 3: 6, which lies on 5, is a daughter of 4 as well: a link that is not there: ED 1.
+    """
+    truth_folder = tmp_path / "01_GT"
+    write_folder(
+        truth_folder / "TRA",
+        "man_track",
+        ["11....44.55..", "11....44.55..", "22.33.44.55..", "22.33.44.55.."],
+        "1 0 1 0\n2 2 3 1\n3 2 3 1\n4 0 3 0\n5 0 3 0\n",
+    )
+    write_folder(
+        tmp_path / "01_RES",
+        "mask",
+        ["11....44.55.9", "11....44.55..", "22.33.44.....", "77777.88.66.."],
+        "1 0 1 0\n2 2 2 1\n3 2 2 1\n4 0 2 0\n5 0 1 0\n6 3 3 4\n7 3 3 0\n8 3 3 4\n9 0 0 0\n",
+    )
+    found = aogm.official(tmp_path / "01_RES", truth_folder)
+    operations = {"NS": 1, "FN": 1, "FP": 1, "ED": 1, "EA": 4, "EC": 1}
+    assert {name: found[f"AOGM_{name}"] for name in operations} == operations
+    assert found["Valid"] == 1
+    assert found["DET"] == pytest.approx(1 - (5 + 10 + 1) / 140)
+    assert found["LNK"] == pytest.approx(1 - (1 + 4 * 1.5 + 1) / 16.5)
+    assert found["TRA"] == pytest.approx(1 - (16 + 8) / 156.5)
+
+
+@pytest.mark.parametrize(
+    ("marker", "region", "det"), [("11", "1.", 1 - 11 / 20), ("111", "11.", 1)]
+)
+def test_a_marker_is_found_if_a_region_has_more_than_half_of_it(tmp_path, marker, region, det):
+    """Of two markers the second is half covered, or by two thirds; half is none: FN 10, FP 1."""
+    write_folder(tmp_path / "GT/TRA", "man_track", [marker, marker], "1 0 1 0\n")
+    write_folder(tmp_path / "RES", "mask", [marker, region], "1 0 1 0\n")
+    found = aogm.official(tmp_path / "RES", tmp_path / "GT")
+    assert found["DET"] == pytest.approx(det)
+
+
 # --- by py-ctcmetrics ----------------------------------------------------------------------
 
 

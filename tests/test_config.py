@@ -194,6 +194,7 @@ def test_cells_are_told_of_their_own_settings():
     for given, message in (
         ({"mask": "m.tif"}, "samples.mine.cells has no setting 'mask'. Did you mean 'masks'?"),
         (cells, "samples.mine.cells: found masks and table of folder, masks, table, geff"),
+        ({"table": "t.csv", "pixel_size_um": 1}, "samples.mine.cells: pixel_size_um belongs to"),
     ):
         with pytest.raises(InputError) as refused:
             study(**sample(movie=None, cells=given, experiment="lineages"))

@@ -1,5 +1,6 @@
 """Linking: every rule of the paper's algorithm on drawn cells, and the best set by brute force."""
 
+import sys
 from collections import Counter
 from itertools import chain, combinations, compress, pairwise, permutations, product
 
@@ -310,6 +311,32 @@ def test_detours_of_many_edges_are_found_at_once():
     edge, rivals = linking._without_skips(linked)
     assert np.all(np.isin(np.flatnonzero(lag == 1), edge)), "nothing is between its ends"
     assert np.all(sender[edge[rivals[0]]] == sender[edge[rivals[1]]])
+
+
+def test_motile_chooses_the_same_links():
+    """Of drawn graphs of 8 cells a frame, with gaps, divisions and merges; ties are unlikely."""
+    pytest.importorskip("motile")
+    rng = np.random.default_rng(3)
+    rivals = 0
+    for _ in range(3):
+        cells = {f"{t}{i}": (t, float(i)) for t in range(5) for i in range(8)}
+        pairs = [(a, b) for a, b in permutations(cells, 2) if 0 < int(b[0]) - int(a[0]) < 4]
+        edges = {pair: float(rng.uniform(0.05, 1)) for pair in pairs if rng.random() < 0.2}
+        linked = linking.Linked.of(*store((cells, edges)), 0.3)
+        rivals += linking._without_skips(linked)[1].shape[1]
+        for most in ((1, 1), (2, 1), (2, 2)):
+            ours = linking.best_set(linked, 0.3, *most)
+            theirs = linking.best_set(linked, 0.3, *most, linking.by_motile)
+            assert ours.tolist() == theirs.tolist()
+    assert rivals > 10, "test invalid"
+    assert links({"a": (0, 1), "b": (1, 1)}, {"ab": 0.9}, method="motile") == {"ab"}
+
+
+def test_without_motile_the_other_method_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "motile", None)
+    with pytest.raises(InputError, match=r"motile is not installed; .* or choose global") as error:
+        links({"a": (0, 1), "b": (1, 1)}, {"ab": 0.9}, method="motile")
+    assert "\n" not in str(error.value)
 
 
 def test_a_daughter_seen_late_is_still_a_daughter():

@@ -94,6 +94,20 @@ def test_every_cell_is_in_the_colour_of_its_track(tmp_path, tracks, labels, kind
         assert near.sum() > 4, (t, y, x)
 
 
+def test_a_table_is_seen_from_its_first_position_on(tmp_path, tracks):
+    """Cells from (504.5, 505.5) to (526.5, 520.5); the view begins 1.1 and 1 px before."""
+    far = tracks.assign(x=tracks["x"] + 500, y=tracks["y"] + 500)
+    assert movies.view(far.assign_attrs(field_of_view=[600, 600]), False) == (0, 0, 600, 600)
+    far = far.assign_attrs(field_of_view=[521, 527])
+    assert movies.view(far, pixels=True) == (0, 0, 527, 521)
+    assert movies.view(far, pixels=False) == (503, 504, 24, 17)
+    movies.movie(far, None, None, tmp_path / "overlay.gif")
+    picture = _shown(tmp_path / "overlay.gif")[5]
+    assert picture.shape == (17 * movies.ENLARGED, 24 * movies.ENLARGED, 3)
+    at = np.argwhere(_has(picture, movies.PALETTE[4])) / movies.ENLARGED
+    np.testing.assert_allclose(at.mean(axis=0), (16.5, 1.5), atol=0.5)
+
+
 def test_outlines_are_the_masks(tmp_path, tracks, labels):
     """E is a square of 3 x 3 px in its corner: enlarged 4-fold, 12 pixels wide less the inner 8."""
     movies.movie(tracks, None, labels, tmp_path / "overlay.gif")

@@ -16,6 +16,9 @@ from matplotlib.figure import Figure as Canvas
 from magik import lineage, movies, plots, plots_cells, plots_motion, schema
 from magik.config import Figure, Panel
 
+WHOLE = movies.View(0, 0, 32, 24)
+"""The field of view of the drawn tracks."""
+
 
 @pytest.fixture
 def axes():
@@ -130,12 +133,12 @@ def test_graphs_without_edges(axes, nodes):
 
 
 def test_trajectories_are_the_links_in_the_colours_of_tracks(axes, tracks):
-    source = plots_cells.trajectories(axes, tracks, SHAPE)
+    source = plots_cells.trajectories(axes, tracks, WHOLE)
     links, divisions = _of(source, "link"), _of(source, "division")
     assert links["value"].value_counts().to_dict() == {1: 2, 2: 3, 3: 2, 4: 2}
     assert divisions[["x", "y", "frame", "y_end", "frame_end", "value"]].to_numpy().tolist() == [
-        [10.5, 8.5, 2, 5.5, 3, 3],
-        [10.5, 8.5, 2, 12.5, 3, 4],
+        [10.5, 8.5, 9, 5.5, 10, 3],
+        [10.5, 8.5, 9, 12.5, 10, 4],
     ]
     assert sorted(_of(source, "end")["value"]) == [2, 3, 4, 5], "A ends in a division"
     assert _of(source, "mother")[["x", "y", "value"]].to_numpy().tolist() == [[10.5, 8.5, 1]]
@@ -151,7 +154,7 @@ def test_trajectories_are_the_links_in_the_colours_of_tracks(axes, tracks):
 
 
 def test_trajectories_lie_on_the_image(axes, tracks, images):
-    plots_cells.trajectories(axes, tracks, SHAPE, 0.5, images[5])
+    plots_cells.trajectories(axes, tracks, WHOLE, 0.5, images[5])
     np.testing.assert_array_equal(axes.images[0].get_array(), images[5])
     assert axes.images[0].get_extent() == [0, 32, 24, 0]
     assert [text.get_text() for text in axes.texts] == ["5 µm"]
@@ -168,9 +171,9 @@ def test_division_shows_the_mother_then_her_daughters(axes, tracks, images, labe
         f"frame {t}" for t in (7, 9, 10, 11, 12)
     ]
     assert source.groupby("frame")["value"].unique().map(sorted).to_dict() == {
-        0: [1], 2: [1], 3: [3, 4], 4: [3, 4], 5: [3, 4],
+        7: [1], 9: [1], 10: [3, 4], 11: [3, 4], 12: [3, 4],
     }  # fmt: skip
-    for frame, crop in zip((0, 2, 3, 4, 5), crops, strict=True):
+    for frame, crop in zip((7, 9, 10, 11, 12), crops, strict=True):
         left, right = crop.get_xlim()
         bottom, top = crop.get_ylim()
         own = source[source["frame"] == frame]
@@ -179,8 +182,8 @@ def test_division_shows_the_mother_then_her_daughters(axes, tracks, images, labe
         assert own[["y", "y_end"]].to_numpy().min() > top
         assert own[["y", "y_end"]].to_numpy().max() < bottom
         x0, x1, y1, y0 = map(int, crop.images[0].get_extent())
-        np.testing.assert_array_equal(crop.images[0].get_array(), images[frame][y0:y1, x0:x1])
-    first = source[(source["frame"] == 0) & (source["value"] == 1)]
+        np.testing.assert_array_equal(crop.images[0].get_array(), images[frame - 7][y0:y1, x0:x1])
+    first = source[(source["frame"] == 7) & (source["value"] == 1)]
     assert (first[["x", "x_end"]].min().min(), first[["x", "x_end"]].max().max()) == (7, 10)
     assert [tuple(c.get_colors()[0]) for c in _lines(crops[2])] == [_colour(2), _colour(3)]
     assert crops[-1].texts[-1].get_text().endswith("µm")
@@ -200,7 +203,7 @@ def test_the_mother_who_is_seen_longest_is_chosen(axes, tracks, images, labels):
 def test_division_without_masks_and_in_3d(axes, tracks, images, labels, kind):
     if kind == "dots":
         source = plots_cells.division(axes, tracks.drop_vars("label"), images, None)
-        assert source[source["frame"] == 3][["x", "y", "value"]].to_numpy().tolist() == [
+        assert source[source["frame"] == 10][["x", "y", "value"]].to_numpy().tolist() == [
             [10.5, 5.5, 3],
             [10.5, 12.5, 4],
         ]
@@ -222,7 +225,7 @@ def test_without_a_division_the_panel_says_so(axes, tracks, images, labels):
 
 def test_lineage_tree_has_a_line_per_track(axes, tracks):
     """A lies amid B and C; D has a gap; E is a point. Frames are those of the recording."""
-    source = plots_cells.lineage_tree(axes, tracks, first_frame=7)
+    source = plots_cells.lineage_tree(axes, tracks)
     runs, gaps, born = (_of(source, series) for series in ("track", "gap", "division"))
     assert runs.sort_values("value")[["value", "frame", "frame_end"]].to_numpy().tolist() == [
         [1, 7, 9], [2, 7, 8], [2, 11, 12], [3, 10, 12], [4, 10, 12], [5, 12, 12],
@@ -249,7 +252,7 @@ def test_tracks_that_merge_are_joined_in_the_tree_and_on_the_plane(axes):
     assert _of(tree, "merge")["value"].tolist() == [3, 3]
     assert _of(tree, "division")["value"].tolist() == [4, 5]
     assert _of(tree, "merge")["y"].nunique() == 2, "from both lines"
-    plane = plots_cells.trajectories(Canvas((2, 2)).add_subplot(), merging(), SHAPE)
+    plane = plots_cells.trajectories(Canvas((2, 2)).add_subplot(), merging(), WHOLE)
     assert _of(plane, "merge")["x"].tolist() == [8.5, 8.5]
     assert _of(plane, "mother")["value"].tolist() == [3]
     assert plots_cells._longest_mother(merging()) == [2, 3, 4]
@@ -290,9 +293,23 @@ def test_every_text_of_a_sample_is_legible_and_inside(tracks, images, labels, ki
     canvas, source = plots_cells.draw_lineages("sample", tracks, *pair, 0.5)
     assert source["panel"].unique().tolist() == ["a", "b", "c"]
     first = source[source["panel"] == "a"]
-    assert first["frame"].unique().tolist() == [5], "the fullest frame"
+    assert first["frame"].unique().tolist() == [12], "the fullest frame"
+    assert source["frame"].min() == 7, "numbered as in the recording"
+    assert source["frame_end"].max() == 12
     assert "cells in frame 12" in words_of(canvas)
     assert_legible(canvas)
+
+
+def test_a_table_is_seen_from_its_first_position_on(tracks):
+    """Cells from (504.5, 505.5) to (526.5, 520.5); the field of view ends at the last of them."""
+    far = tracks.assign(x=tracks["x"] + 500, y=tracks["y"] + 500).drop_vars("label")
+    far = far.assign_attrs(field_of_view=[521, 527])
+    canvas, _ = plots_cells.draw_lineages("sample", far, None, None)
+    for axes in canvas.axes[:2]:
+        assert axes.get_xlim() == (503, 527)
+        assert axes.get_ylim() == (521, 504)
+    canvas, _ = plots_cells.draw_lineages("sample", far, np.ones((6, 521, 527)), None)
+    assert canvas.axes[0].get_xlim() == canvas.axes[1].get_xlim() == (0, 527)
 
 
 def test_a_cell_has_one_colour_in_all_panels(tracks, labels):
@@ -444,9 +461,9 @@ def test_links_of_the_first_video_are_drawn(data):
         own = _of(source[source["panel"] == letter], series)
         return set(map(tuple, own[ends].to_numpy().tolist()))
 
-    assert links("b", "edge") == {(8.5, 8.5, 0, 9.5, 8.5, 1), (26.5, 20.5, 0, 9.5, 8.5, 1)}
+    assert links("b", "edge") == {(8.5, 8.5, 7, 9.5, 8.5, 8), (26.5, 20.5, 7, 9.5, 8.5, 8)}
     assert len(links("c", "link")) == 11, "E is born in D's last frame: no link"
-    assert links("d", "link") == {(8.5, 8.5, 0, 9.5, 8.5, 1)}
+    assert links("d", "link") == {(8.5, 8.5, 7, 9.5, 8.5, 8)}
     assert {x for x, *_ in links("c", "link")} == {8.5, 9.5, 10.5, 26.5, 25.5, 22.5}
     for letter in "bcd":
         nodes = _of(source[source["panel"] == letter], "node")
@@ -472,14 +489,14 @@ def test_true_tracks_follow_the_particles_not_the_tracks_found(data):
     _, source = _drawn(_figure("ef"), dict.fromkeys("ef", data["e"] | {"tracks": cut}))
     lines = source[source["series"].str.startswith(("link", "division"))]
     assert lines.groupby("panel").size().to_dict() == {"e": 11, "f": 8}
-    assert lines[lines["frame_end"] == 5]["panel"].unique().tolist() == ["e"]
+    assert lines[lines["frame_end"] == 12]["panel"].unique().tolist() == ["e"]
 
 
 def test_segmentation_is_the_fullest_frame_in_the_colours_of_its_tracks(data):
     """Which are those of the particles: A, B, C, E, D."""
     canvas, source = _drawn(_figure("ae"), data)
     sides = source[source["panel"] == "a"]
-    assert sides["frame"].unique().tolist() == [5]
+    assert sides["frame"].unique().tolist() == [12]
     painted = map(tuple, _lines(canvas.axes[0])[0].get_colors())
     outline = dict(zip(sides["value"], painted, strict=True))
     assert outline == {40: _colour(1), 50: _colour(2), 70: _colour(3), 90: _colour(4)}
