@@ -9,6 +9,14 @@ Exponents, of an object or, where all objects of a video share it, of a video:
   walls or localization error; with them it comes close (`Increments.log_evidence`);
 - ``given_links_msd``: slope of log mean squared displacement against log lag, true links given;
 - ``lap_likelihood``, ``lap_msd``: the same along tracks by linear assignment.
+
+Fractions of the classes of motion in a video:
+
+- ``constant``: the median over the training videos;
+- ``given_links``: boosted trees that learnt the class of a track from its descriptors, the true
+  links being given; then Bayes with the fractions of the training videos as prior. A strong
+  method rather than a floor: none is known;
+- ``lap_trees``: the same along tracks by linear assignment, in training too.
 """
 
 from collections.abc import Iterator
@@ -18,8 +26,9 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float, Int
 from scipy.special import logsumexp
+from sklearn.ensemble import HistGradientBoostingClassifier
 
-from magik import floors, schema
+from magik import floors, schema, track_features
 from magik.config import Graph, Simulate
 from magik.floors import Prior, Tracks
 
@@ -37,6 +46,20 @@ LAGS = (1, 2, 3, 4)
 
 NEGLIGIBLE = 10.0
 """Log-likelihood by which an image in a wall must be worse to be left out."""
+
+TREES = {
+    "max_iter": 150,
+    "learning_rate": 0.05,
+    "max_leaf_nodes": 15,
+    "min_samples_leaf": 40,
+    "l2_regularization": 1.0,
+    "early_stopping": False,
+    "random_state": 0,
+}
+"""Of `HistGradientBoostingClassifier`; slow and small enough for honest probabilities."""
+
+TINY = 1e-12
+"""Keeps a class that seems impossible from becoming so."""
 
 AT_ONCE = 32
 """Tracks whose likelihood is computed together, for the sake of memory."""
@@ -467,3 +490,119 @@ def _video_estimates(
         },
         attrs={"method": list(methods), "target_name": name, "output": output},
     )
+
+
+# --- fractions -------------------------------------------------------------------------------
+
+
+def fractions(
+    localizations: xr.Dataset, learn_from: xr.Dataset, simulate: Simulate, graph: Graph
+) -> xr.Dataset:
+    """Estimates of the share of each class of motion among the objects of a video.
+
+    Where all objects of a video are of one class, they are the probabilities of that class.
+
+    Args:
+        localizations: with `particle`, `motion` and the attribute `motions`.
+        learn_from: the same of the training videos.
+        simulate: where D, the walls and Δt stand.
+        graph: its `max_lag` is the longest step in time that a link may make, frames.
+
+    Returns:
+        Laid out as `schema.VIDEO_ESTIMATES`, of the target "fractions".
+
+    Raises:
+        InputError: if no localization shows a known particle.
+    """
+    classes = list(localizations.attrs["motions"])
+    scene, *linked = scene_of(localizations, simulate, graph)
+    known, *known_linked = scene_of(learn_from, simulate, graph)
+    motion = learn_from["motion"].values
+    shares = _shares(known, known_linked[0], motion, learn_from.sizes["video"], len(classes))
+    prior = shares[np.isfinite(shares).all(axis=1)]
+    videos = localizations.sizes["video"]
+    methods = {"constant": np.tile(np.median(prior, axis=0), (videos, 1))}
+    for method, tracks, teachers in zip(
+        ("given_links", "lap_trees"), linked, known_linked, strict=True
+    ):
+        label = _majority(teachers, motion, len(classes))
+        likelihood = _likelihood(scene, tracks, known, teachers, label, len(classes))
+        owner = scene.video[tracks.rows[:, 0]]
+        weight = tracks.size / localizations["n_frames"].values[owner]
+        methods[method] = unmix(likelihood, owner, weight, prior, videos)
+    target = _shares(scene, linked[0], localizations["motion"].values, videos, len(classes))
+    return _video_estimates("fractions", classes, target, methods)
+
+
+def unmix(
+    likelihood: Float[np.ndarray, "tracks classes"],
+    owner: Int[np.ndarray, " tracks"],
+    weight: Float[np.ndarray, " tracks"],
+    prior: Float[np.ndarray, "k classes"],
+    videos: int,
+) -> Float[np.ndarray, "videos classes"]:
+    """Expected share of each class among the tracks of each video.
+
+    A video has the fractions of any of the training videos, its tracks are drawn from them one by
+    one. Adding up the classes of single tracks instead would draw every share to the common one.
+
+    Args:
+        likelihood: of each track under each class, up to a factor.
+        owner: the video of each track.
+        weight: of each track: what share of the video it lasts for.
+        prior: fractions of the training videos.
+        videos: how many; one without tracks is NaN.
+    """
+    found = np.full((videos, prior.shape[1]), np.nan)
+    for video in np.unique(owner):
+        mine = owner == video
+        share = prior[:, None] * likelihood[mine] + TINY
+        total = share.sum(axis=2)
+        belief = np.log(total) @ weight[mine]
+        belief = np.exp(belief - belief.max())
+        of_track = np.einsum("k,ktc->tc", belief / belief.sum(), share / total[:, :, None])
+        found[video] = weight[mine] @ of_track / weight[mine].sum()
+    return found
+
+
+def _shares(
+    scene: Scene, given: Tracks, motion: Int[np.ndarray, " n"], videos: int, classes: int
+) -> Float[np.ndarray, "videos classes"]:
+    """True fractions; NaN where a video has no object."""
+    count = np.zeros((videos, classes))
+    first = given.rows[:, 0]
+    np.add.at(count, (scene.video[first], motion[first]), 1)
+    with np.errstate(invalid="ignore"):
+        return count / count.sum(axis=1, keepdims=True)
+
+
+def _majority(
+    tracks: Tracks, motion: Int[np.ndarray, " n"], classes: int
+) -> Int[np.ndarray, " tracks"]:
+    """The class of most localizations of each track; -1 where all are false."""
+    of_row = np.where(tracks.rows < 0, -1, motion[tracks.rows])
+    votes = np.stack([(of_row == k).sum(axis=1) for k in range(classes)], axis=1)
+    return np.where(votes.any(axis=1), votes.argmax(axis=1), -1)
+
+
+def _likelihood(
+    scene: Scene,
+    tracks: Tracks,
+    known: Scene,
+    teachers: Tracks,
+    label: Int[np.ndarray, " teachers"],
+    classes: int,
+) -> Float[np.ndarray, "tracks classes"]:
+    """Of each track under each class, up to a factor, by trees that learnt from `teachers`."""
+    told = label >= 0
+    if len(np.unique(label[told])) < 2:
+        return np.ones((len(tracks.size), classes))  # nothing to tell apart
+    descriptors = track_features.describe(known.position, known.frame, teachers)
+    trees = HistGradientBoostingClassifier(**TREES).fit(
+        descriptors[told], label[told], sample_weight=teachers.size[told]
+    )
+    weight = np.bincount(label[told], teachers.size[told], classes)[trees.classes_]
+    seen = track_features.describe(scene.position, scene.frame, tracks)
+    likelihood = np.zeros((len(seen), classes))
+    likelihood[:, trees.classes_] = trees.predict_proba(seen) / (weight / weight.sum())
+    return likelihood
