@@ -64,7 +64,7 @@ def render(truth: xr.Dataset, config: Render, seed: int) -> xr.Dataset:
     row_size = truth["row_size"].values
     position = np.stack([truth[axis].values for axis in "yxz"], axis=1).astype(float)
     position += (-0.5, -0.5, config.focus)
-    far = reach(np.abs(position[:, 2]).max(initial=0), config)
+    far = reach(float(np.abs(position[:, 2]).max(initial=0)), config)
     pupil = pupil_of(config, scipy.fft.next_fast_len(max(height, width) + 2 * far))
     material, kind = np.unique(
         np.stack([truth["refractive_index"].values, truth["object_radius"].values], axis=1),

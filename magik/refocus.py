@@ -94,7 +94,7 @@ def find(movie: xr.Dataset, config: Localize, render: Render) -> xr.Dataset:
 def planes_of(render: Render, config: Localize, side: int) -> Planes:
     """Planes through the box, for holograms of `side` px."""
     distance = render.focus + np.arange(0, config.depth + PLANE_STEP, PLANE_STEP)
-    canvas = scipy.fft.next_fast_len(side + holography.reach(distance[-1], render))
+    canvas = scipy.fft.next_fast_len(side + holography.reach(float(distance[-1]), render))
     pupil = holography.pupil_of(render, canvas)
     radial = np.hypot(*pupil.frequency)
     middle = sum(config.refractive_index) / 2

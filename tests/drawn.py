@@ -218,3 +218,29 @@ def challenge_sequence(folder: Path, number: str, seed: int) -> None:
             tifffile.imwrite(folder / f"{name}.tif", pixels, photometric="minisblack")
     lines = [[1, 0, 3, 0], *([k, 0, 7, 0] for k in range(2, 7)), [7, 4, 7, 1], [8, 4, 7, 1]]
     np.savetxt(paths["_GT/TRA"] / "man_track.txt", lines, fmt="%d")
+
+
+def spheres(
+    *rows: tuple[int, float, float, float, float],
+    side: float = 64.0,
+    radius: float = 4.0,
+    frames: int = 1,
+) -> xr.Dataset:
+    """Truth of one holographic video from (frame, x, y, z, refractive index)."""
+    frame, x, y, z, index = np.array(rows, dtype=float).reshape(-1, 5).T
+    row = "localization"
+    return xr.Dataset(
+        {
+            "row_size": ("video", [len(frame)]),
+            "n_frames": ("video", [frames]),
+            "frame": (row, frame.astype(int)),
+            "x": (row, x),
+            "y": (row, y),
+            "z": (row, z),
+            "refractive_index": (row, index),
+            "object_radius": (row, np.full(len(frame), radius)),
+            "particle": (row, np.arange(len(frame))),
+            "diffusivity": (row, np.full(len(frame), 0.1)),
+        },
+        attrs={"field_of_view": [side, side]},
+    )

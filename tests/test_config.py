@@ -55,6 +55,23 @@ def test_what_ships_is_accepted_at_every_scale(scale):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        # holograms
+        (
+            {"datasets": {"brownian": {"render": {"modality": "holography"}}}},
+            "render.modality: holography needs simulate.dimensions: 3 and simulate.refractive",
+        ),
+        (
+            {"datasets": {"brownian": {"render": {"numerical_aperture": 1.4}}}},
+            "numerical_aperture = 1.4 must be below medium_index = 1.33",
+        ),
+        (
+            {"datasets": {"brownian": {"render": {"pixel_size_um": 0.4}}}},
+            "pixel_size_um = 0.4; expected at most wavelength_um / (2 numerical_aperture) = 0.317",
+        ),
+        (
+            {"datasets": {"brownian": {"localize": {"refractive_index": [1.5, 1.4]}}}},
+            "from 1.5 to 1.4; expected 0 <= lowest <= highest",
+        ),
         # names that are not known
         ({"datsets": {}}, "the top level has no setting 'datsets'. Did you mean 'datasets'?"),
         (

@@ -206,6 +206,26 @@ def test_matching_stays_within_radius_and_frame():
     assert "diffusivity" not in found, "the input is left as it was"
 
 
+def test_matching_in_space_tells_apart_what_lies_behind_one_another():
+    """x and y alone would pair both with the first; z is 9 and 2 in truth, 2.5 as found."""
+    truth = localizations((0, 5, 5, 1, 0.1), (0, 5.5, 5, 2, 0.3))
+    truth = truth.assign(z=("localization", [9.0, 2.0]), exponent=("localization", [0.5, 1.5]))
+    truth = truth.assign(motion=("localization", [1, 0])).assign_attrs(motions=["fbm", "ctrw"])
+    found = localizations((0, 5, 5), (0, 20, 20)).assign(z=("localization", [2.5, 2.0]))
+    matched = localize.match(found, truth, radius=1.5)
+    assert matched.particle.values.tolist() == [2, -1]
+    assert matched.motion.values.tolist() == [0, -1]
+    assert matched.attrs["motions"] == ["fbm", "ctrw"]
+    np.testing.assert_array_equal(matched.exponent, [1.5, np.nan])
+    np.testing.assert_array_equal(matched.diffusivity, [0.3, np.nan])
+    scores = localize.quality(matched, truth)
+    assert scores["localization_error_z"] == pytest.approx(0.5)
+    assert scores["localization_error_3d"] == pytest.approx(np.sqrt(0.5))
+    flat = localize.match(found.drop_vars("z"), truth, radius=1.5)
+    assert flat.particle.values.tolist() == [1, -1]
+    assert "localization_error_z" not in localize.quality(flat, truth)
+
+
 def test_matching_in_one_video_knows_nothing_of_the_next():
     truth = localizations((0, 5, 5, 1, 0.1), (0, 9, 9, 2, 0.3))
     truth = truth.assign(row_size=("video", [1, 1]), n_frames=("video", [1, 1]))
