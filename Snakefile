@@ -19,7 +19,11 @@ rule all:
     default_target: True
     input:
         "results/scores.csv",
-        [results_of_figure(name) for name in study.figures if drawable(name)],
+        [
+            results_of_figure(name)
+            for name in study.figures
+            if drawable(name) and not on_demand(name)
+        ],
         [results_of_sample(name) for name in study.samples],
 
 

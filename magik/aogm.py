@@ -63,7 +63,8 @@ def counts(tracks: xr.Dataset) -> Counts:
 
     As in challenge format, a link over a gap is of one kind only: there a label that was missing
     begins anew, with a parent. Links of detections that are no particle are not counted: AOGM
-    deletes such a detection and its links go with it.
+    deletes such a detection and its links go with it. Of tracks that merge every link counts,
+    while challenge format, and with it `official_lnk`, has one parent of each only.
 
     Args:
         tracks: TRACKS with `particle`, and `parent_particle` where cells divide.
@@ -99,7 +100,7 @@ def lnk(tracks: xr.Dataset) -> float:
     return 1 - min(cost / (ADD * n.links), 1)
 
 
-def edge_f1(tracks: xr.Dataset) -> float:
+def link_f1(tracks: xr.Dataset) -> float:
     """F1 of the links of tracks; NaN where there is none, neither found nor true."""
     n = counts(tracks)
     return _f1(n.links - n.added, n.deleted, n.added)
@@ -181,7 +182,7 @@ def scores(
     n = counts(tracks)
     _, true = _found_and_true(tracks)
     rows = [
-        ("edge_f1", edge_f1(tracks), n.links),
+        ("edge_f1", link_f1(tracks), n.links),
         ("lnk", official_lnk(tracks), n.links),
         ("division_f1", division_f1(tracks), len(_divisions(*true))),
     ]

@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Int
 from scipy.spatial import cKDTree
-from skimage.measure import regionprops_table
+from skimage import measure
 
 from magik import detections, registration, schema
 from magik.config import Source
@@ -25,6 +25,9 @@ from magik.stacks import Stack, one_line, open_stack
 
 LAGS = 2
 """Frames over which shared pixels of masks are counted."""
+
+SIZEABLE = 0.25
+"""Parts of a mask that are at least so large a share of the largest may be cells of their own."""
 
 PLANAR = ("area", "perimeter", "eccentricity", "solidity")
 """Descriptors of a mask (Methods), in px²; px; 1; 1. Of a mask with depth: its volume, `area`."""
@@ -69,7 +72,7 @@ def read(source: Source) -> xr.Dataset:
     else:
         masks, _ = masks_of(source)
         path = masks.path
-        localizations = _measure(masks, images_of(source))
+        localizations = _measure(masks, images_of(source), labelled=files.lineage is not None)
     if files.lineage is not None:
         tracks = read_lineage(files.lineage)
         localizations = _with_lineage(localizations, tracks, files.lineage, path)
@@ -298,8 +301,11 @@ def _cut(stack: Stack, source: Source) -> Stack:
 # masks ---------------------------------------------------------------------------------------
 
 
-def _measure(masks: Stack, images: Stack | None) -> xr.Dataset:
-    """Every label of every frame: centroid, descriptors, shared pixels."""
+def _measure(masks: Stack, images: Stack | None, labelled: bool) -> xr.Dataset:
+    """Every label of every frame: centroid, descriptors, shared pixels.
+
+    Unless they are known to be `labelled`, masks of a single value may be a foreground alone.
+    """
     flat = len(masks.frame_shape) == 2
     axes = ("y", "x") if flat else ("z", "y", "x")
     wanted = {f"centroid-{k}": axis for k, axis in enumerate(axes)}
@@ -310,14 +316,16 @@ def _measure(masks: Stack, images: Stack | None) -> xr.Dataset:
 
     columns: dict[str, list[np.ndarray]] = {name: [] for name in ("label", *wanted.values())}
     sizes: list[int] = []
+    parts: list[int] = []
     pairs: list[np.ndarray] = []
     recent: deque[_Seen] = deque(maxlen=LAGS)
     place, stage, stages = np.zeros((0, len(axes))), np.zeros(len(axes)), []
     for t in range(len(masks)):
         label, rank = _ranked(masks[t], masks.path, masks.first_frame + t)
         image = None if images is None else images[t].astype(float)
-        table = regionprops_table(rank, image, properties=properties)
+        table = measure.regionprops_table(rank, image, properties=properties)
         columns["label"].append(label)
+        parts.append(0 if labelled or len(label) > 1 else _sizeable_parts(rank))
         for theirs, ours in wanted.items():
             columns[ours].append(table[theirs] + (0.5 if ours in axes else 0.0))
         here = np.stack([columns[axis][-1] for axis in axes], axis=1)
@@ -329,6 +337,7 @@ def _measure(masks: Stack, images: Stack | None) -> xr.Dataset:
         pairs.append(_overlaps(recent, seen))
         recent.append(seen)
         sizes.append(len(label))
+    _refuse_foreground(np.unique(np.concatenate(columns["label"])), parts, masks)
     if images is not None:
         _refuse_no_numbers(columns["intensity"], images)
 
@@ -359,6 +368,24 @@ def _ranked(labels: np.ndarray, path: Path, frame: int) -> tuple[np.ndarray, np.
     ranked = np.zeros(labels.shape, np.int32)
     ranked[inside] = rank + 1
     return label.astype(np.int64), ranked
+
+
+def _sizeable_parts(mask: np.ndarray) -> int:
+    """Parts of a mask, none touching another, that may be cells of their own."""
+    size = np.bincount(measure.label(mask).ravel())[1:]
+    return int(np.sum(size >= SIZEABLE * size.max(initial=0)))
+
+
+def _refuse_foreground(values: np.ndarray, parts: Sequence[int], masks: Stack) -> None:
+    """A mask of what is cell and what is not, in which all cells of a frame were taken for one."""
+    if len(values) == 1 and max(parts) > 1:
+        t = int(np.argmax(np.array(parts) > 1))
+        raise InputError(
+            f"{masks.path}: frame {masks.first_frame + t}: {parts[t]} separate regions, and every "
+            f"pixel of a cell in this recording is {values[0]}: a foreground, it seems; expected a "
+            "number of its own for each cell. Label connected regions (Fiji: MorphoLibJ; Python: "
+            "skimage.measure.label), or, if they are one cell in parts, give its 'lineage'"
+        )
 
 
 class _Seen(NamedTuple):

@@ -97,6 +97,10 @@ def _must_be_range(limits: tuple[float, float]) -> tuple[float, float]:
     return limits
 
 
+LEAST_EXPONENT = 0.03
+"""Below, the law of annealed transient time motion has no parameters left to draw."""
+
+
 class Motion(Section):
     """One way to move that a simulated object may have: MSD = 2 D t^α along each axis."""
 
@@ -110,11 +114,11 @@ class Motion(Section):
     @model_validator(mode="after")
     def _exponent_in_range(self) -> Self:
         low, high = bounds(self.exponent)
-        highest = 2 if self.model == "fbm" else 1
-        if not 0 < low <= high <= highest or low == 2:
+        highest = 1.99 if self.model == "fbm" else 1
+        if not LEAST_EXPONENT <= low <= high <= highest:
             raise ValueError(
-                f"exponent: from {low:g} to {high:g}; {self.model} needs 0 < α "
-                + ("< 2" if self.model == "fbm" else "<= 1")
+                f"exponent: from {low:g} to {high:g}; {self.model} needs "
+                f"{LEAST_EXPONENT:g} <= α <= {highest:g}"
             )
         return self
 
@@ -153,7 +157,7 @@ class Simulate(Section):
     frames: tuple[Count, Count] = Field((50, 55), description="frames per video, uniform")
     particles: tuple[Count, Count] = Field((30, 35), description="objects per video, uniform")
     boundary: Literal["reflecting", "free"] = "reflecting"
-    dt: Positive = Field(1, description="Δt, frames; D counts per frame, steps grow as √Δt")
+    dt: Positive = Field(1, description="Δt, frames; D counts per frame, steps grow as √Δt^α")
     intensity: tuple[float, float] = Field((20, 80), description="counts, uniform per object")
     intensity_sd: float = Field(3, ge=0, description="s.d. over time, counts, white")
     refractive_index: tuple[Positive, Positive] | None = Field(
@@ -388,6 +392,19 @@ class Task(Section):
                 )
         return self
 
+    @property
+    def variable(self) -> str:
+        """Name of the target among the variables of a graph."""
+        of_video = self.level == "graph" and self.target == "exponent"
+        return "video_exponent" if of_video else self.target
+
+    @property
+    def of_object(self) -> str | None:
+        """Name of what the nodes of a graph say of the same, each of its object; None: nothing."""
+        if self.level == "graph":
+            return "motion" if self.target == "fractions" else "exponent"
+        return self.target if self.level == "node" else None
+
 
 _TASKS = (
     ("node", "displacement_scaling", "l1"),
@@ -421,6 +438,9 @@ class Recipe(Section):
         False, description="linked and unlinked edges of a batch count the same in all"
     )
     link_loss: float = Field(0, ge=0, description="weight of the auxiliary link loss")
+    object_loss: float = Field(
+        0, ge=0, description="tasks of whole videos: weight of the same task for each object"
+    )
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Count = Field(1, description="CPU threads; part of what makes the bytes")
     checkpoint_seconds: Positive = Field(60, description="between two checkpoints")
@@ -486,6 +506,9 @@ class Source(Section):
     )
     frames: tuple[Annotated[int, Field(ge=0)], Count] | None = Field(
         None, description="first frame, and the one after the last; all if null"
+    )
+    pixel_size_um: Positive | None = Field(
+        None, description="µm per px, of a GEFF whose positions are lengths; a sample's own if null"
     )
 
     @property
@@ -584,6 +607,11 @@ class Experiment(Section):
     linking: Linking
     map: Map
     seeds: Seeds = (0,)
+    on_demand: bool = Field(
+        False,
+        description="left out of the target `all` and of results/scores.csv: made where a figure "
+        "that shows it is asked for by name",
+    )
     weights: str | None = Field(
         None,
         description="trained network that serves the samples, as `magik/weights/NAME.safetensors`; "
@@ -691,6 +719,14 @@ class Sample(Section):
     linking: Linking | None = Field(None, description="null: as the experiment says")
     source: str = Field("", description="where the recording comes from, and its licence")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _cells_have_its_pixels(cls, given: Any) -> Any:
+        cells = given.get("cells") if isinstance(given, Mapping) else None
+        if not isinstance(cells, Mapping) or not cells.get("geff") or cells.get("pixel_size_um"):
+            return given
+        return {**given, "cells": {**cells, "pixel_size_um": given.get("pixel_size_um")}}
+
     @model_validator(mode="after")
     def _movie_or_table(self) -> Self:
         if sum(given is not None for given in (self.movie, self.table, self.cells)) != 1:
@@ -710,6 +746,15 @@ class Sample(Section):
 Score = Literal[
     "mae_displacement_scaling",
     "mae_diffusivity",
+    "mae_exponent",
+    "mae_video_exponent",
+    "mae_fractions",
+    "accuracy",
+    "coverage",
+    "change_point_f1_5",
+    "change_point_f1_10",
+    "change_point_jaccard",
+    "change_point_rmse",
     "edge_f1",
     "rms_log10_diffusivity",
     "correlation_log10_diffusivity",
@@ -821,6 +866,24 @@ class Study(Section):
                 f"experiments.{name}.tiers: the data set '{experiment.dataset}' of cells has the "
                 "tier 'coordinates' alone; write tiers: [coordinates]"
             )
+        if not dataset.cells:
+            simulate = dataset.simulate
+            if task.target in ("exponent", "fractions") and simulate.motion != "anomalous":
+                raise ValueError(
+                    f"experiments.{name}: task '{experiment.task}' is about anomalous motion, but "
+                    f"datasets.{experiment.dataset}.simulate.motion is {simulate.motion}"
+                )
+            if task.variable == "video_exponent" and simulate.mixing != "video":
+                raise ValueError(
+                    f"experiments.{name}: task '{experiment.task}' wants one exponent of a video, "
+                    f"but datasets.{experiment.dataset}.simulate.mixing is {simulate.mixing}; "
+                    "expected video"
+                )
+            if task.target == "displacement_scaling" and simulate.motion == "anomalous":
+                raise ValueError(
+                    f"experiments.{name}: √(2D) is learned from normal diffusion, but "
+                    f"datasets.{experiment.dataset}.simulate.motion is anomalous"
+                )
         if task.level == "node" and dataset.graph.unit != "field_of_view":
             raise ValueError(
                 f"experiments.{name}: D is learned in fields of view; "

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from magik import schema, store
-from magik.config import Features
+from magik.config import Features, Task
 from magik.errors import InputError
 
 LOAD_BELOW_BYTES = 4 * 2**30
@@ -35,7 +35,8 @@ STEP = ("displacement_x", "displacement_y")
 class Batch:
     """Several graphs as one: nodes and edges one after the other, never connected.
 
-    Nodes stand ordered by graph, then frame; edges by receiver. An unknown target is NaN; where
+    Nodes stand ordered by graph, then frame; edges by receiver. `target` is what the task asks of
+    each object, `video_target` what it asks of each video; what is unknown is NaN. Where
     no truth is known, no edge is linked. `origin` is the sender of the true link to a node, -1
     where there is none; `skips` marks edges over other detections of the same particle.
     """
@@ -50,6 +51,7 @@ class Batch:
     n_graphs: int
     max_lag: int
     target: Float[Tensor, " nodes"]
+    video_target: Float[Tensor, "graphs outputs"]
     origin: Int[Tensor, " nodes"]
     linked: Bool[Tensor, " edges"]
     skips: Bool[Tensor, " edges"]
@@ -70,13 +72,20 @@ class GraphSet:
     Args:
         graphs: GRAPHS, in memory or lazily opened.
         features: which node and edge features the network sees, and in what order.
+        task: whose target the batches hold; None: none.
         where: named first in an error: the path of the store.
 
     Raises:
         InputError: if the store lacks a feature, or is damaged.
     """
 
-    def __init__(self, graphs: xr.Dataset, features: Features, where: str = "graphs"):
+    def __init__(
+        self,
+        graphs: xr.Dataset,
+        features: Features,
+        task: Task | None = None,
+        where: str = "graphs",
+    ):
         self.where = where
         with store.reading(where):
             self.graphs = graphs.load() if graphs.nbytes < LOAD_BELOW_BYTES else graphs
@@ -89,6 +98,9 @@ class GraphSet:
         self.n_frames = graphs["n_frames"].to_numpy()
         self.max_lag = int(graphs.attrs["max_lag"])
         self.frame = graphs["frame"].to_numpy()
+        self.of_node = task.of_object if task and task.of_object in graphs else None
+        of_graph = task.variable if task and task.level == "graph" else None
+        self.of_graph = of_graph if of_graph in graphs else None
 
     def __len__(self) -> int:
         return len(self.n_frames)
@@ -150,8 +162,13 @@ class GraphSet:
         low = rows.start - self.node_start[graph]
         edge_features = self.graphs["edge_features"][inside].to_numpy()[keep]
         target = np.full(nodes, np.nan, np.float32)
-        if "displacement_scaling" in self.graphs:
-            target = self.graphs["displacement_scaling"][rows].to_numpy().astype(np.float32)
+        if self.of_node:
+            target = self.graphs[self.of_node][rows].to_numpy().astype(np.float32)
+            if self.of_node == "motion":
+                target[target < 0] = np.nan
+        video_target = np.full((1, 1), np.nan, np.float32)
+        if self.of_graph:
+            video_target = self.graphs[self.of_graph][graph].to_numpy().reshape(1, -1)
         true = {}
         for name in ("linked", "skips"):
             true[name] = torch.zeros(int(keep.sum()), dtype=torch.bool)
@@ -175,6 +192,7 @@ class GraphSet:
             n_graphs=1,
             max_lag=self.max_lag,
             target=torch.from_numpy(target),
+            video_target=torch.from_numpy(video_target.astype(np.float32)),
             origin=torch.from_numpy(origin),
             **true,
         )
@@ -248,6 +266,7 @@ def join(cuts: list[Batch]) -> Batch:
         n_graphs=int(first_graph[-1]),
         max_lag=max(cut.max_lag for cut in cuts),
         target=torch.cat([cut.target for cut in cuts]),
+        video_target=torch.cat([cut.video_target for cut in cuts]),
         origin=torch.cat(
             [
                 torch.where(cut.origin < 0, cut.origin, cut.origin + int(shift[k]))

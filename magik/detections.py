@@ -48,8 +48,8 @@ def read(source: Source) -> xr.Dataset:
 
     Every numeric column is read, except descriptors that some row lacks and those with the name
     of something else in a store, which `columns` may rename. Positions in a table are in px from
-    the corner of the first pixel; in a GEFF they are in px from its centre, as tools that index
-    arrays count, and ½ px is added to them.
+    the corner of the first pixel; in a GEFF they count from its centre, as tools that index arrays
+    do, and ½ px is added to them. What a GEFF has in units of length becomes px.
 
     `particle` is what the table calls so (`HEADERS`); or each detection names its `parent` by
     its `id`, or a track its parent by its track where there is no `id`; the edges of a GEFF link
@@ -71,7 +71,7 @@ def read(source: Source) -> xr.Dataset:
         table, columns = read_file(path), source.columns
     else:
         path = Path(str(source.geff))
-        table, columns = _read_geff(path, source.columns)
+        table, columns = _read_geff(path, source.columns, source.pixel_size_um)
     chosen = _choose(table, columns, path)
     number = frame_numbers(table[chosen.pop("frame")], path)
     order = np.argsort(number, kind="stable")
@@ -96,6 +96,29 @@ def read(source: Source) -> xr.Dataset:
     if source.lineage is not None and "label" in named and not truth:
         _refuse_twice(video, data["label"], named["label"], path)  # labels will be particles
     return _cut(video.assign(truth), source.frames, path)
+
+
+def given(source: Source) -> pd.DataFrame | None:
+    """The rows that `read` has of a table, in its order, with all of their own columns.
+
+    Args:
+        source: any.
+
+    Returns:
+        As pandas reads them; the index counts the rows of the file, from 0. None of a source that
+        is no table.
+
+    Raises:
+        InputError: as `read`.
+    """
+    if source.table is None:
+        return None
+    path = Path(source.table)
+    table = read_file(path)
+    number = frame_numbers(table[_choose(table, source.columns, path)["frame"]], path)
+    first, end = source.frames or (0, np.inf)
+    order = np.argsort(number, kind="stable")
+    return table.iloc[order[(first <= number[order]) & (number[order] < end)]]
 
 
 # tables --------------------------------------------------------------------------------------
@@ -139,8 +162,8 @@ def choose(
         path: where the table is from, for errors.
 
     Raises:
-        InputError: if one of these columns, or of frame, x, y, is missing or could be several,
-            or there are no rows.
+        InputError: if one of these columns, or of frame, x, y, is missing or could be several
+            that differ, or there are no rows.
     """
     present = [str(name) for name in table.columns]
     listed = f"It has: {', '.join(present)}." + (
@@ -154,7 +177,8 @@ def choose(
     chosen = dict(columns)
     for ours, names in headers.items():
         known = [name for name in bare if bare[name] in names]
-        if ours not in chosen and len(known) > 1:
+        same = all(table[name].equals(table[known[0]]) for name in known)
+        if ours not in chosen and len(known) > 1 and not same:
             raise InputError(
                 f"{path}: '{ours}' could be any of the columns {', '.join(known)}. "
                 f"Say which: columns: {{{ours}: {known[0]}}}"
@@ -439,7 +463,13 @@ def _refuse_two_parents(
 # graphs --------------------------------------------------------------------------------------
 
 
-def _read_geff(path: Path, given: Mapping[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
+UM = {"nanometer": 1e-3, "micrometer": 1.0, "millimeter": 1e3, "meter": 1e6}
+"""µm in a unit of length."""
+
+
+def _read_geff(
+    path: Path, given: Mapping[str, str], pixel_size_um: float | None
+) -> tuple[pd.DataFrame, dict[str, str]]:
     """Nodes as rows, edges as their parents; and `given` after the names of the axes.
 
     Left out is what is not one number for every node, and the tracks that the graph names: its
@@ -466,12 +496,15 @@ def _read_geff(path: Path, given: Mapping[str, str]) -> tuple[pd.DataFrame, dict
         },
         index=range(len(nodes)),
     )
-    columns = {}
+    columns, units = {}, {}
     for axis in about.axes or ():
         ours = "frame" if axis.type == "time" else axis.name.lower()
         if ours in ("frame", "x", "y", "z"):
             columns[ours] = axis.name
+            units[axis.name] = axis.unit
     columns |= given
+    units = {name: unit for name, unit in units.items() if name not in given.values()}
+    table = _in_px(table, units, path, pixel_size_um)
     if len(graph["edge_ids"]):
         time = numbers(table[_choose(table, columns, path)["frame"]], path)
         ends = nodes.get_indexer(graph["edge_ids"].ravel()).reshape(-1, 2).T
@@ -499,3 +532,32 @@ def _read_geff(path: Path, given: Mapping[str, str]) -> tuple[pd.DataFrame, dict
         parent[receiver] = sender
         table = table.assign(id=np.arange(len(nodes)), parent=parent)
     return table, columns
+
+
+def _in_px(
+    table: pd.DataFrame, units: Mapping[str, str | None], path: Path, pixel_size_um: float | None
+) -> pd.DataFrame:
+    """Positions in px, where the axes say that they are lengths; a `radius` likewise.
+
+    Args:
+        table: of nodes.
+        units: of the axes, None = px or frames; of those that the user did not name, because
+            `columns` says what they are.
+        path: where the table is from.
+        pixel_size_um: µm per px.
+    """
+    lengths = {name: UM[unit] for name, unit in units.items() if unit in UM and name in table}
+    for name, unit in units.items():
+        if unit not in (None, "frame", "pixel") and not (name in lengths and pixel_size_um):
+            advice = "Give pixel_size_um beside geff" if name in lengths else "Convert it"
+            raise InputError(
+                f"{path}: axis '{name}' is in units of a {unit}; expected frames in time, pixels "
+                f"in space. {advice}; or, if it is in these all the same, name it in columns"
+            )
+    if not lengths or pixel_size_um is None:
+        return table
+    px = {name: um / pixel_size_um for name, um in lengths.items()}
+    if "radius" in table:
+        px["radius"] = max(px.values())
+    scaled = {name: table[name] * factor for name, factor in px.items()}
+    return table.assign(**scaled).drop(columns="area", errors="ignore")  # of whichever unit

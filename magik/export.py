@@ -30,14 +30,15 @@ def table(predictions: xr.Dataset, localizations: xr.Dataset, sample: Sample) ->
     """One row per localization, in px and in physical units.
 
     Args:
-        predictions: PREDICTIONS of √(2D), px/frame^½.
+        predictions: PREDICTIONS of √(2D), px/frame^½, or of α.
         localizations: LOCALIZATIONS that they were made from, row by row.
         sample: the units.
 
     Returns:
         `frame` as numbered in the recording, `time_s` since its first frame, `x_px`, `y_px`,
         `x_um`, `y_um` from the corner of the field of view (the middle of the first pixel is at
-        ½ px, as in ImageJ), `intensity` where it is known, `diffusivity_um2_s`.
+        ½ px, as in ImageJ), `intensity` where it is known, `diffusivity_um2_s` or `exponent`; with
+        the ends of its interval, `…_lower` and `…_upper`, where the network gives one.
     """
     frame = predictions["frame"].to_numpy()
     x, y = (predictions[axis].to_numpy().astype(float) for axis in "xy")
@@ -51,8 +52,37 @@ def table(predictions: xr.Dataset, localizations: xr.Dataset, sample: Sample) ->
     }
     if "intensity" in localizations:
         columns["intensity"] = localizations["intensity"].to_numpy()
-    scaling = predictions["prediction"].to_numpy().astype(float)
-    columns["diffusivity_um2_s"] = physics.diffusivity(scaling) * _um2_s(sample)
+    for given, end in (("prediction", ""), ("lower", "_lower"), ("upper", "_upper")):
+        if given in predictions:
+            value = predictions[given].to_numpy().astype(float)
+            if predictions.attrs["target_name"] == "exponent":
+                columns[f"exponent{end}"] = value
+            else:
+                diffusivity = physics.diffusivity(np.maximum(value, 0))
+                columns[f"diffusivity_um2_s{end}"] = diffusivity * _um2_s(sample)
+    return pd.DataFrame(columns)
+
+
+def video_table(predictions: xr.Dataset) -> pd.DataFrame:
+    """What a recording as a whole is said to be: a row for its exponent, or for each class.
+
+    Args:
+        predictions: VIDEO_PREDICTIONS of one video.
+
+    Returns:
+        `quantity` (exponent or fraction), `of` (the class), `value`, and `lower` and `upper` where
+        the network gives an interval.
+    """
+    whole = predictions.attrs["target_name"] == "video_exponent"
+    names = predictions.attrs["output"]
+    columns: dict[str, object] = {
+        "quantity": ["exponent" if whole else "fraction"] * len(names),
+        "of": [""] if whole else names,
+        "value": predictions["prediction"][0].to_numpy().astype(float),
+    }
+    for end in ("lower", "upper"):
+        if end in predictions:
+            columns[end] = predictions[end][0].to_numpy().astype(float)
     return pd.DataFrame(columns)
 
 
@@ -61,13 +91,19 @@ def _um2_s(sample: Sample) -> float:
     return sample.pixel_size_um**2 / sample.frame_interval_s
 
 
-def save_table(content: pd.DataFrame, path: str | Path) -> None:
-    """Write a table as CSV or Parquet, by the ending of its name; whole or not at all."""
+def save_table(content: pd.DataFrame, path: str | Path, digits: int = 6) -> None:
+    """Write a table as CSV or Parquet, by the ending of its name; whole or not at all.
+
+    Args:
+        content: the table.
+        path: where.
+        digits: of a number in CSV; 15 leave decimals that were read from CSV as they were.
+    """
     with job.whole(path) as aside:
         if aside.suffix == ".parquet":
             content.to_parquet(aside, index=False)
         else:
-            content.to_csv(aside, index=False, float_format="%.6g", lineterminator="\n")
+            content.to_csv(aside, index=False, float_format=f"%.{digits}g", lineterminator="\n")
 
 
 def map_tiff(maps: xr.Dataset, sample: Sample, path: str | Path) -> None:
@@ -114,53 +150,90 @@ def summary(predictions: xr.Dataset, localizations: xr.Dataset, sample: Sample) 
     """
     scaling = predictions["prediction"].to_numpy().astype(float)
     diffusivity = physics.diffusivity(scaling)
-    height, width = map(float, localizations.attrs["field_of_view"])
-    frames = int(localizations["n_frames"][0])
-    density = len(scaling) / frames / (height * width)
-    lower, median, upper = np.quantile(diffusivity, [0.25, 0.5, 0.75]) * _um2_s(sample)
+    seen = _seen(localizations, sample)
     trained_on = json.loads(predictions.attrs["trained_on"])
     return {
-        "source": sample.source,
-        "localizations": len(scaling),
-        "frames": frames,
-        "duration_s": frames * sample.frame_interval_s,
-        "field_of_view_px": [height, width],
-        "localizations_per_frame": len(scaling) / frames,
-        "density_per_px2": density,
-        "density_per_um2": density / sample.pixel_size_um**2,
-        "diffusivity_um2_s": {
-            "median": float(median),
-            "lower_quartile": float(lower),
-            "upper_quartile": float(upper),
-            "mean": float(diffusivity.mean()) * _um2_s(sample),
-        },
-        "crowding": float(physics.crowding(density, diffusivity.mean(), 1.0)),
+        **seen,
+        "diffusivity_um2_s": _spread(diffusivity * _um2_s(sample)),
+        "crowding": float(physics.crowding(seen["density_per_px2"], diffusivity.mean(), 1.0)),
         "warnings": [
-            *_warnings(scaling, density, frames, trained_on),
+            *_warnings(seen, trained_on, "the diffusivities"),
+            *_range_warnings(scaling, trained_on),
             *_intensity_warning(localizations, trained_on),
         ],
     }
 
 
+def motion_summary(
+    predictions: xr.Dataset, localizations: xr.Dataset, sample: Sample
+) -> dict[str, Any]:
+    """The same of exponents, or of what a recording as a whole is said to be; JSON values.
+
+    Args:
+        predictions: PREDICTIONS of α, or VIDEO_PREDICTIONS.
+        localizations: LOCALIZATIONS of one video.
+        sample: the units.
+    """
+    seen = _seen(localizations, sample)
+    trained_on = json.loads(predictions.attrs["trained_on"])
+    said: dict[str, Any] = {}
+    if "localization" in predictions.dims:
+        said["exponent"] = _spread(predictions["prediction"].to_numpy().astype(float))
+    else:
+        for row in video_table(predictions).to_dict("records"):
+            quantity, of = row.pop("quantity"), row.pop("of")
+            said[f"{quantity}_of_{of}" if of else quantity] = row
+    warnings = [
+        *_warnings(seen, trained_on, "the results"),
+        *_intensity_warning(localizations, trained_on),
+    ]
+    return {**seen, **said, "warnings": warnings}
+
+
+def _seen(localizations: xr.Dataset, sample: Sample) -> dict[str, Any]:
+    """What there is of a recording."""
+    height, width = map(float, localizations.attrs["field_of_view"])
+    frames, rows = int(localizations["n_frames"][0]), localizations.sizes["localization"]
+    density = rows / frames / (height * width)
+    return {
+        "source": sample.source,
+        "localizations": rows,
+        "frames": frames,
+        "duration_s": frames * sample.frame_interval_s,
+        "field_of_view_px": [height, width],
+        "localizations_per_frame": rows / frames,
+        "density_per_px2": density,
+        "density_per_um2": density / sample.pixel_size_um**2,
+    }
+
+
+def _spread(value: np.ndarray) -> dict[str, float]:
+    """Median, quartiles and mean over localizations."""
+    lower, median, upper = np.quantile(value, [0.25, 0.5, 0.75])
+    return {
+        "median": float(median),
+        "lower_quartile": float(lower),
+        "upper_quartile": float(upper),
+        "mean": float(value.mean()),
+    }
+
+
 def _warnings(
-    scaling: np.ndarray, density: float, frames: int, trained_on: Mapping[str, Any]
+    seen: Mapping[str, Any], trained_on: Mapping[str, Any], results: str
 ) -> Iterator[str]:
     """A sentence for each way in which the sample differs from what the network knows."""
-    unsure = "expect the diffusivities to be less accurate"
-    if frames < 2:
+    if seen["frames"] < 2:
         yield "The recording has a single frame: nothing in it tells how anything moves."
-    if "density" in trained_on:
-        low, high = trained_on["density"]
-        if not low <= density <= high:
-            yield (
-                f"There are {density:.2g} localizations per px² and frame; the network was trained "
-                f"on {low:.2g} to {high:.2g}: {unsure}."
-            )
-    if "frames" in trained_on and frames < trained_on["frames"][0]:
-        yield (
-            f"The recording has {frames} frames; the network was trained on at least "
-            f"{trained_on['frames'][0]}: {unsure}."
-        )
+    yield from unlike_training(
+        seen["density_per_px2"],
+        seen["frames"],
+        trained_on,
+        unsure=f"expect {results} to be less accurate",
+    )
+
+
+def _range_warnings(scaling: np.ndarray, trained_on: Mapping[str, Any]) -> Iterator[str]:
+    """A sentence for each way in which the motion lies beyond what the network knows."""
     if "displacement_scaling" in trained_on:
         low, high = trained_on["displacement_scaling"]
         margin = EDGE * (high - low)
@@ -183,6 +256,32 @@ def _warnings(
                 f"the reach of candidate edges ({reach:.3g} px), so the network does not see the "
                 "longest steps: record faster, or train with a larger radius."
             )
+
+
+def unlike_training(
+    density: float, frames: int, trained_on: Mapping[str, Any], unsure: str
+) -> Iterator[str]:
+    """A sentence for each way in which a recording is sparser, denser or shorter than in training.
+
+    Args:
+        density: localizations per px² and frame. It does not matter to a network whose lengths
+            are spacings, which shrink with it.
+        frames: of the recording.
+        trained_on: what the network was trained on.
+        unsure: what follows from it.
+    """
+    if "density" in trained_on and trained_on.get("unit") != "spacing":
+        low, high = trained_on["density"]
+        if not low <= density <= high:
+            yield (
+                f"There are {density:.2g} localizations per px² and frame; the network was trained "
+                f"on {low:.2g} to {high:.2g}: {unsure}."
+            )
+    if "frames" in trained_on and frames < trained_on["frames"][0]:
+        yield (
+            f"The recording has {frames} frames; the network was trained on at least "
+            f"{trained_on['frames'][0]}: {unsure}."
+        )
 
 
 def _intensity_warning(localizations: xr.Dataset, trained_on: Mapping[str, Any]) -> Iterator[str]:

@@ -101,7 +101,7 @@ def _law(config: Simulate) -> Any:
     if low == high:
         return stats.uniform(low, 1e-6 * low)
     match config.diffusivity:
-        case Exponential(exponential=mean) if config.motion == "brownian":
+        case Exponential(exponential=mean) if config.motion != "landscape":
             return stats.truncexpon(b=(high - low) / mean, loc=low, scale=mean)
         case LogUniform():
             return stats.loguniform(low, high)

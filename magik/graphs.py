@@ -19,7 +19,7 @@ from magik.errors import InputError
 
 AXES = ("x", "y", "z")
 NOT_FEATURES = (
-    *("frame", "label", "particle", "parent_particle", "diffusivity"),
+    *("frame", "label", "particle", "parent_particle", "diffusivity", "exponent", "motion"),
     *("drift_x", "drift_y", "drift_z"),
 )
 """Of the columns of a localization, those that no network may see."""
@@ -119,6 +119,13 @@ def build(localizations: xr.Dataset, config: Graph, length_px: float | None = No
     if "diffusivity" in localizations:
         scaling = physics.displacement_scaling(localizations["diffusivity"].to_numpy())
         graphs["displacement_scaling"] = ("node", scaling.astype(np.float32))
+    if "exponent" in localizations:
+        graphs["exponent"] = ("node", localizations["exponent"].to_numpy().astype(np.float32))
+        graphs["video_exponent"] = ("graph", _exponents_of_videos(localizations))
+    if "motion" in localizations:
+        graphs["motion"] = ("node", localizations["motion"].to_numpy().astype(np.int32))
+        graphs["fractions"] = (("graph", "class"), _fractions(localizations))
+        graphs.attrs["motions"] = localizations.attrs["motions"]
     if "particle" in localizations:
         links, _ = lineage.true_links(localizations)
         origin = np.full(len(frame), -1)
@@ -131,6 +138,36 @@ def build(localizations: xr.Dataset, config: Graph, length_px: float | None = No
         within = np.where(origin >= 0, origin - start[video], -1)
         graphs["origin"] = ("node", within.astype(np.int32))
     return graphs
+
+
+def _one_row_of_each_particle(localizations: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """The video of each particle, and a row that it is seen in; false positives left out."""
+    video = schema.row_of(localizations["row_size"].to_numpy())
+    particle = localizations["particle"].to_numpy()
+    seen = np.flatnonzero(particle >= 0)
+    pairs = np.stack([video[seen], particle[seen]])
+    _, first = np.unique(pairs, axis=1, return_index=True)
+    return video[seen[first]], seen[first]
+
+
+def _exponents_of_videos(localizations: xr.Dataset) -> np.ndarray:
+    """[videos] mean α of the particles of each; NaN of a video without any."""
+    video, row = _one_row_of_each_particle(localizations)
+    number = localizations.sizes["video"]
+    total = np.bincount(video, localizations["exponent"].to_numpy()[row], number)
+    count = np.bincount(video, minlength=number)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
+
+
+def _fractions(localizations: xr.Dataset) -> np.ndarray:
+    """[videos, classes] share of the particles of each video in each class; NaN without any."""
+    video, row = _one_row_of_each_particle(localizations)
+    shape = (localizations.sizes["video"], len(localizations.attrs["motions"]))
+    count = np.zeros(shape)
+    np.add.at(count, (video, localizations["motion"].to_numpy()[row]), 1)
+    particles = count.sum(axis=1, keepdims=True)
+    shares = count / np.maximum(particles, 1)
+    return np.where(particles > 0, shares, np.nan).astype(np.float32)
 
 
 def settings(given: Mapping[str, Any], measured: str | Path | Sequence[str]) -> Graph:

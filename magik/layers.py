@@ -16,6 +16,7 @@ SHELVES: dict[str, tuple[str, ...]] = {
         "errors",
         "job",
         "physics",
+        "neighbours",
         "schema",
         "lineage",
         "config",
@@ -23,7 +24,7 @@ SHELVES: dict[str, tuple[str, ...]] = {
         "fetch",
     ),
     "data": (
-        *("simulate", "optics", "localize", "stacks", "detections", "recordings"),
+        *("motions", "simulate", "optics", "localize", "stacks", "detections", "recordings"),
         *("registration", "cells", "graphs"),
     ),
     "learning": ("dataset", "network", "train", "predict", "attention"),
@@ -41,7 +42,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 }
 
 OWNERS: dict[str, tuple[str, ...]] = {
-    "andi_datasets": ("simulate",),
+    "andi_datasets": ("motions",),
     "deeptrack": ("optics",),
     "trackpy": ("localize", "linkers"),
     "laptrack": ("linkers",),

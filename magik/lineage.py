@@ -51,7 +51,35 @@ def links_of_tracks(tracks: xr.Dataset) -> tuple[Links, Kinds]:
     """
     track = tracks["track"].to_numpy().astype(np.int64)
     parent = tracks["parent"].to_numpy().astype(np.int64)
-    return _links(tracks, track, parent[track])
+    links, division = _links(tracks, track, parent[track])
+    if "merge_track" not in tracks:
+        return links, division
+    further = np.stack([tracks["merge_parent"].to_numpy(), tracks["merge_track"].to_numpy()])
+    seen, first, rows = np.unique(track, return_index=True, return_counts=True)
+    last = np.argsort(track, kind="stable")[np.cumsum(rows) - 1]
+    at = np.searchsorted(seen, further[:, np.isin(further, seen).all(axis=0)])
+    links = np.concatenate([links, np.stack([last[at[0]], first[at[1]]])], axis=1)
+    division = np.append(division, np.ones(at.shape[1], bool))
+    order = np.lexsort(links)
+    return links[:, order], division[order]
+
+
+def families(tracks: xr.Dataset) -> Int[np.ndarray, "2 pairs"]:
+    """Every track that another one comes from: the parent, and the child.
+
+    Args:
+        tracks: TRACKS.
+
+    Returns:
+        Tracks, ordered by child; of one in which several meet, `parent` comes first.
+    """
+    parent = tracks["parent"].to_numpy().astype(np.int64)
+    child = np.flatnonzero(parent >= 0)
+    pairs = np.stack([parent[child], child])
+    if "merge_track" in tracks:
+        further = [tracks["merge_parent"].to_numpy(), tracks["merge_track"].to_numpy()]
+        pairs = np.concatenate([pairs, np.stack(further)], axis=1)
+    return pairs[:, np.argsort(pairs[1], kind="stable")]
 
 
 def tracks_of_links(localizations: xr.Dataset, links: Links, linker: str) -> xr.Dataset:
@@ -60,8 +88,8 @@ def tracks_of_links(localizations: xr.Dataset, links: Links, linker: str) -> xr.
     A track goes on over a link, also over a gap, if it is the only one that leaves its row and
     the only one that reaches the next. Where two or more leave, the track has divided: it ends,
     and each receiver begins a track whose parent it is. Where two or more meet, each of their
-    tracks ends and the receiver begins one; its parent is the latest of them, of these the first.
-    A row without links is a track of its own.
+    tracks ends and the receiver begins one; its parent is the latest of them, of these the first,
+    and `merge_parent` names the others. A row without links is a track of its own.
 
     Args:
         localizations: LOCALIZATIONS, rows ordered by video and frame.
@@ -69,8 +97,9 @@ def tracks_of_links(localizations: xr.Dataset, links: Links, linker: str) -> xr.
         linker: what made the links.
 
     Returns:
-        TRACKS: the columns of the localizations, `track` and `parent`. Tracks are numbered by
-        video, first frame and first row.
+        TRACKS: the columns of the localizations, `track` and `parent`; `merge_track` and
+        `merge_parent` only where tracks meet. Tracks are numbered by video, first frame and first
+        row.
 
     Raises:
         ValueError: if a link does not lead to a later frame of its video.
@@ -90,8 +119,10 @@ def tracks_of_links(localizations: xr.Dataset, links: Links, linker: str) -> xr.
         first = first[first]
     begins, track = np.unique(first, return_inverse=True)
     parent = np.full(len(begins), -1)
-    daughter, which = np.unique(receiver[~alone], return_index=True)
-    parent[track[daughter]] = track[sender[~alone][which]]
+    mother, daughter = track[sender[~alone]], track[receiver[~alone]]
+    further = np.ones(len(daughter), bool)  # parents of a track that has one already
+    further[np.unique(daughter, return_index=True)[1]] = False
+    parent[daughter[~further]] = mother[~further]
 
     kept = [
         name
@@ -99,6 +130,9 @@ def tracks_of_links(localizations: xr.Dataset, links: Links, linker: str) -> xr.
         if column.dims == ("localization",) or name in ("row_size", "n_frames")
     ]
     tracks = localizations[kept].assign(track=("localization", track), parent=("track", parent))
+    if further.any():
+        merges = {"merge_track": daughter[further], "merge_parent": mother[further]}
+        tracks = tracks.assign({name: ("merge", column) for name, column in merges.items()})
     return tracks.assign_attrs(linker=linker)
 
 

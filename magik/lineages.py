@@ -19,11 +19,9 @@ import xarray as xr
 from geff.core_io import write_arrays
 from geff_spec import Axis, GeffMetadata
 from jaxtyping import Bool, Float, Integer, UInt32
-from scipy.spatial import cKDTree
 
-from magik import job, lineage, schema
+from magik import export, job, lineage, neighbours, schema
 from magik.errors import InputError
-from magik.export import NOTABLE
 
 MOST_LABELS = 65_535
 """Of a Cell Tracking Challenge result, whose masks are uint16."""
@@ -48,7 +46,8 @@ def challenge(
 
     A label lasts over successive frames there: a track with a gap is written as two labels, the
     first being the parent of the second. The first part of a track is labelled by the track's
-    number + 1, as in `table`; further parts are numbered after all tracks.
+    number + 1, as in `table`; further parts are numbered after all tracks. Nor can a label have
+    two parents: where tracks merge, all but `parent` are left out, and the log says so.
 
     Args:
         tracks: TRACKS of one video, with `label` where there are masks.
@@ -77,6 +76,12 @@ def challenge(
         raise InputError(
             f"{folder}: masks of {len(labels)} frames, tracks of {frames}; "
             "expected the masks that the tracks were made from"
+        )
+    if "merge_track" in tracks:
+        print(
+            f"{folder}: {tracks.sizes['merge']:,} links of tracks that merge are left out: a label "
+            "of a Cell Tracking Challenge result has one parent at most. GEFF, tables and napari's "
+            "graph have them"
         )
     digits = max(3, len(str(first_frame + frames - 1)))
     shape, divisor = _sides_of_discs(tracks)
@@ -192,14 +197,8 @@ def positions(tracks: xr.Dataset) -> Float[np.ndarray, "localization axis"]:
 
 def _disc_radius(tracks: xr.Dataset) -> float:
     """Half the median distance to the nearest neighbour in the same frame, px."""
-    place = positions(tracks)
-    nearest = [
-        cKDTree(place[rows]).query(place[rows], k=2)[0][:, 1]
-        for rows in rows_of_frames(tracks)
-        if rows.stop - rows.start > 1
-    ]
-    half = np.median(np.concatenate(nearest)) / 2 if nearest else LARGEST_DISC
-    return float(min(half, LARGEST_DISC))
+    half = neighbours.spacing(positions(tracks), tracks["frame"].to_numpy()) / 2
+    return LARGEST_DISC if np.isnan(half) else min(half, LARGEST_DISC)
 
 
 def _sides_of_discs(tracks: xr.Dataset) -> tuple[list[int], int]:
@@ -257,9 +256,12 @@ def _apart(pixels: np.ndarray, shape: list[int]) -> np.ndarray:
 
 
 def table(
-    tracks: xr.Dataset, pixel_size_um: float | None = None, frame_interval_s: float | None = None
+    tracks: xr.Dataset,
+    pixel_size_um: float | None = None,
+    frame_interval_s: float | None = None,
+    given: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """One row per localization: what the store holds of it, its track and the track's parent.
+    """One row per localization: its track and the track's parent, and what is known of it.
 
     Args:
         tracks: TRACKS of one video; the attribute `first_frame`, where there is one, is the
@@ -267,30 +269,61 @@ def table(
         pixel_size_um: µm per px along every axis, for positions in µm: `z_um` is right only
             where planes are as far apart as pixels.
         frame_interval_s: s per frame, for the time since the first frame.
+        given: the table that the localizations were read from, row by row; its index is their
+            order in the file.
 
     Returns:
         `track_id` from 1, as in `challenge` where no gap splits a track, and `parent_id`, 0 where
-        there is none; `frame` as numbered in the recording, `time_s`, positions from the corner
-        of the field of view in px and µm, and every further column whose name is none of these.
+        there is none; where tracks merge also `parent_ids`, text, all parents with a space
+        between; `frame` as numbered in the recording, `time_s`, positions from the corner
+        of the field of view in px and µm. Then every further column of the store whose name is
+        none of these; or, in the order of the file, every column of the table that was given. One
+        that has a name of ours and says something else is called `<name>_given`.
+
+    Raises:
+        InputError: if the table that was given has another number of rows.
     """
     track, frame = tracks["track"].to_numpy(), tracks["frame"].to_numpy()
-    columns = {
+    columns: dict[str, Any] = {
         "track_id": track + 1,
         "parent_id": tracks["parent"].to_numpy()[track] + 1,
         "frame": _numbered(tracks),
     }
+    if "merge_track" in tracks:
+        graph = napari_graph(tracks)
+        columns["parent_ids"] = [" ".join(map(str, graph.get(one + 1, []))) for one in track]
     if frame_interval_s is not None:
         columns["time_s"] = frame * frame_interval_s
     axes = [axis for axis in ("x", "y", "z") if axis in tracks]
     columns |= {f"{axis}_px": tracks[axis].to_numpy() for axis in axes}
     if pixel_size_um is not None:
         columns |= {f"{axis}_um": tracks[axis].to_numpy() * pixel_size_um for axis in axes}
+    if given is not None:
+        return _beside(pd.DataFrame(columns), given)
     columns |= {
         str(name): column.to_numpy()
         for name, column in tracks.data_vars.items()
         if column.dims == ("localization",) and name not in {"track", *axes, *columns}
     }
     return pd.DataFrame(columns)
+
+
+def _beside(ours: pd.DataFrame, given: pd.DataFrame) -> pd.DataFrame:
+    """Our columns, then those of the table that was given, in its order of rows."""
+    if len(given) != len(ours):
+        raise InputError(
+            f"a table of {len(given)} rows, tracks of {len(ours)} localizations; expected the "
+            "table that they were read from. Has it changed since?"
+        )
+    ours = ours.set_index(given.index)
+    names: dict[str, str] = {}
+    for name in given:
+        if name in ours and ours[name].equals(given[name]):
+            continue
+        names[name] = name
+        while names[name] in ours or (names[name] != name and names[name] in given):
+            names[name] += "_given"
+    return ours.join(given[list(names)].rename(columns=names)).sort_index()
 
 
 def _numbered(tracks: xr.Dataset) -> np.ndarray:
@@ -314,7 +347,7 @@ def napari(tracks: xr.Dataset) -> pd.DataFrame:
 
 
 def napari_graph(tracks: xr.Dataset) -> dict[int, list[int]]:
-    """The `graph` of napari's tracks layer: the parent of each track that has one.
+    """The `graph` of napari's tracks layer: the parents of each track that has one or more.
 
     JSON turns the keys into strings, and napari expects integers. To read it back:
     ``{int(track): parents for track, parents in json.loads(text).items()}``.
@@ -322,8 +355,10 @@ def napari_graph(tracks: xr.Dataset) -> dict[int, list[int]]:
     Args:
         tracks: TRACKS of one video.
     """
-    parent = tracks["parent"].to_numpy()
-    return {int(track) + 1: [int(parent[track]) + 1] for track in np.flatnonzero(parent >= 0)}
+    graph: dict[int, list[int]] = {}
+    for parent, track in (lineage.families(tracks) + 1).T.tolist():
+        graph.setdefault(track, []).append(parent)
+    return graph
 
 
 def geff(
@@ -390,12 +425,13 @@ def summary(tracks: xr.Dataset, edges: xr.Dataset | None = None) -> dict[str, An
             network was trained on.
 
     Returns:
-        Counts; a division is a track with two daughters or more, a gap a link that passes over
-        a frame, the length of a track the frames from its first to its last. And `warnings`.
+        Counts; a division is a track with two daughters or more, a merge one with two parents or
+        more, a gap a link that passes over a frame, the length of a track the frames from its
+        first to its last. And `warnings`.
     """
     frame, track = tracks["frame"].to_numpy(), tracks["track"].to_numpy()
     (sender, receiver), _ = lineage.links_of_tracks(tracks)
-    parent = tracks["parent"].to_numpy()
+    mothers, daughters = lineage.families(tracks)
     spans = pd.Series(frame).groupby(track).agg(lambda seen: seen.max() - seen.min() + 1)
     unlinked = len(frame) - len(np.union1d(sender, receiver))
     trained_on = {} if edges is None else json.loads(edges.attrs["trained_on"])
@@ -403,7 +439,8 @@ def summary(tracks: xr.Dataset, edges: xr.Dataset | None = None) -> dict[str, An
         "frames": int(tracks["n_frames"][0]),
         "localizations": len(frame),
         "tracks": int(tracks.sizes["track"]),
-        "divisions": int(np.sum(np.bincount(parent[parent >= 0]) > 1)),
+        "divisions": int(np.sum(np.bincount(mothers) > 1)),
+        "merges": int(np.sum(np.bincount(daughters) > 1)),
         "median_track_frames": float(spans.median()) if len(spans) else None,
         "gaps_bridged": int(np.sum(frame[receiver] - frame[sender] > 1)),
         "unlinked_localizations": unlinked,
@@ -413,7 +450,6 @@ def summary(tracks: xr.Dataset, edges: xr.Dataset | None = None) -> dict[str, An
 
 def _warnings(tracks: xr.Dataset, unlinked: int, trained_on: Mapping[str, Any]) -> Iterator[str]:
     """A sentence for each way in which the recording differs from what the network knows."""
-    unsure = "expect more wrong links"
     frames, found = int(tracks["n_frames"][0]), tracks.sizes["localization"]
     if found == 0:
         yield "There is no localization: nothing was tracked."
@@ -421,21 +457,9 @@ def _warnings(tracks: xr.Dataset, unlinked: int, trained_on: Mapping[str, Any]) 
     if frames < 2:
         yield "The recording has a single frame: there is nothing to link."
         return
-    crowding_matters = trained_on.get("unit") != "spacing"  # spacings shrink with the density
-    if "density" in trained_on and crowding_matters:
-        low, high = trained_on["density"]
-        density = found / frames / math.prod(tracks.attrs["field_of_view"])
-        if not low <= density <= high:
-            yield (
-                f"There are {density:.2g} localizations per px² and frame; the network was trained "
-                f"on {low:.2g} to {high:.2g}: {unsure}."
-            )
-    if "frames" in trained_on and frames < trained_on["frames"][0]:
-        yield (
-            f"The recording has {frames} frames; the network was trained on at least "
-            f"{trained_on['frames'][0]}: {unsure}."
-        )
-    if unlinked > NOTABLE * found:
+    density = found / frames / math.prod(tracks.attrs["field_of_view"])
+    yield from export.unlike_training(density, frames, trained_on, unsure="expect more wrong links")
+    if unlinked > export.NOTABLE * found:
         yield (
             f"{unlinked / found:.0%} of the localizations are linked to no other: they may be no "
             "cells, or move farther between frames than the network looks. See the overlay movie."

@@ -20,10 +20,9 @@ import pandas as pd
 import trackpy
 import xarray as xr
 from scipy.optimize import linear_sum_assignment
-from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
-from magik import aogm, lineage, schema
+from magik import aogm, lineage, neighbours, schema
 from magik.errors import InputError
 
 NARROWEST = 1e-3
@@ -222,16 +221,11 @@ def spacing(localizations: xr.Dataset) -> float:
 
     The longer side of the field of view where no frame has two.
     """
-    position = _positions(localizations)
-    nearest_other = [
-        cKDTree(position[rows]).query(position[rows], k=2)[0][:, 1]
-        for frames in _videos(localizations)
-        for rows in frames
-        if rows.stop - rows.start > 1
-    ]
-    if not nearest_other:
-        return float(max(localizations.attrs["field_of_view"]))
-    return float(np.median(np.concatenate(nearest_other)))
+    video = schema.row_of(localizations["row_size"].to_numpy())
+    frame = schema.offsets(localizations["n_frames"].to_numpy())[video]
+    frame = frame + localizations["frame"].to_numpy()
+    found = neighbours.spacing(_positions(localizations), frame)
+    return float(max(localizations.attrs["field_of_view"])) if np.isnan(found) else found
 
 
 def tuned(name: str, training: xr.Dataset) -> dict[str, float]:

@@ -23,16 +23,25 @@ class Quantity(NamedTuple):
 
     Attributes:
         unit: of its value.
-        better: which of two values is the better one.
+        better: which of two values is the better one; nominal: what was promised.
     """
 
     unit: str
-    better: Literal["low", "high"]
+    better: Literal["low", "high", "nominal"]
 
 
 QUANTITIES: dict[str, Quantity] = {
     "mae_displacement_scaling": Quantity("px/frame^½", "low"),
     "mae_diffusivity": Quantity("px²/frame", "low"),
+    "mae_exponent": Quantity("1", "low"),
+    "mae_video_exponent": Quantity("1", "low"),
+    "mae_fractions": Quantity("1", "low"),
+    "accuracy": Quantity("1", "high"),
+    "coverage": Quantity("1", "nominal"),
+    "change_point_f1_5": Quantity("1", "high"),
+    "change_point_f1_10": Quantity("1", "high"),
+    "change_point_jaccard": Quantity("1", "high"),
+    "change_point_rmse": Quantity("frame", "low"),
     "edge_f1": Quantity("1", "high"),
     "rms_log10_diffusivity": Quantity("1", "low"),
     "correlation_log10_diffusivity": Quantity("1", "high"),
@@ -60,10 +69,11 @@ COLUMNS = (
     "value",
     "n",
 )
-"""`seed` is missing where no training took part; `n` counts localizations, links or cells."""
+"""`seed` is missing where no training took part; `n` counts what the value is a mean over."""
 
-NOT_CLASSICAL = ("network", "localization", "given_links", "constant")
-"""Methods that have a column of their own in the wide table; all others link first."""
+NOT_CLASSICAL = ("network", "localization", "constant")
+"""Methods that have a column of their own in the wide table, as `given_links`. All others link
+first, but for those that are given the links, too: `given_links_…`, simpler than the floor."""
 
 CASE = ["experiment", "tier", "quantity", "unit", "read_out", "duration"]
 """What one row of the wide table is about."""
@@ -97,6 +107,65 @@ def of_run(
         rows += map_scores(maps)
     rows += [_row(name, "localization", value) for name, value in (quality or {}).items()]
     return _table(rows, experiment, tier, seed)
+
+
+def of_motion(
+    experiment: str,
+    tier: str,
+    seed: int,
+    predictions: xr.Dataset,
+    estimates: xr.Dataset,
+    quality: Mapping[str, float] | None = None,
+) -> pd.DataFrame:
+    """All scores of one training about motion, and of other methods on the same videos.
+
+    Args:
+        experiment: its name.
+        tier: of the localizations.
+        seed: of the training.
+        predictions: PREDICTIONS or VIDEO_PREDICTIONS of the test videos.
+        estimates: ESTIMATES or VIDEO_ESTIMATES of the same videos.
+        quality: of the localization (`localize.quality`), where there was one.
+
+    Returns:
+        Columns `COLUMNS`.
+
+    Raises:
+        InputError: if the two are not about the same target of the same videos.
+    """
+    truth = estimates["target"].to_numpy().astype(float)
+    name = estimates.attrs["target_name"]
+    found = (predictions.attrs["target_name"], predictions["prediction"].shape)
+    if found != (name, truth.shape):
+        raise InputError(
+            f"predictions of {found[0]}, {found[1]}, but floors of {name}, {truth.shape}: "
+            "they must be of the same store"
+        )
+    said = {"network": predictions["prediction"].to_numpy().astype(float)}
+    said |= zip(
+        estimates.attrs["method"], estimates["estimate"].to_numpy().astype(float), strict=True
+    )
+    known = int(np.isfinite(truth).sum())
+    rows = []
+    for method, estimate in said.items():
+        rows.append(_row(f"mae_{name}", method, mae(estimate, truth), known))
+        if name == "fractions":
+            right = estimate.argmax(axis=1) == truth.argmax(axis=1)
+            rows.append(_row("accuracy", method, float(right.mean()), len(right)))
+    if "lower" in predictions:
+        lower, upper = (predictions[end].to_numpy() for end in ("lower", "upper"))
+        rows.append(_row("coverage", "network", coverage(lower, upper, truth), known))
+    rows += [_row(name, "localization", value) for name, value in (quality or {}).items()]
+    return _table(rows, experiment, tier, seed)
+
+
+def coverage(
+    lower: Float[np.ndarray, "*n"], upper: Float[np.ndarray, "*n"], truth: Float[np.ndarray, "*n"]
+) -> float:
+    """Share of the known truths that lie within their interval; NaN if none is known."""
+    known = np.isfinite(truth)
+    inside = (lower <= truth) & (truth <= upper)
+    return float(inside[known].mean()) if known.any() else np.nan
 
 
 def of_linking(
@@ -159,8 +228,8 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
 # --- scores --------------------------------------------------------------------------------
 
 
-def mae(prediction: Float[np.ndarray, " n"], target: Float[np.ndarray, " n"]) -> float:
-    """Mean absolute error over the nodes whose target is known; NaN if none is."""
+def mae(prediction: Float[np.ndarray, "*n"], target: Float[np.ndarray, "*n"]) -> float:
+    """Mean absolute error where the target is known; NaN if it is nowhere."""
     known = np.isfinite(target)
     return float(np.abs(prediction - target)[known].mean()) if known.any() else np.nan
 
@@ -286,7 +355,8 @@ def collect(scores: Sequence[pd.DataFrame], published: Sequence[Published] = ())
         paper = of_paper.get((row["experiment"], row["tier"], row["quantity"]))
         value = group.groupby("method")["value"].mean()
         network = group.loc[group["method"] == "network", "value"]
-        linked = value[~value.index.isin(NOT_CLASSICAL)].dropna()
+        given = value.index.str.startswith("given_links")
+        linked = value[~value.index.isin(NOT_CLASSICAL) & ~given].dropna()
         best = None
         if len(linked):
             low = QUANTITIES[row["quantity"]].better == "low"

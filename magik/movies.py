@@ -27,7 +27,7 @@ TAIL = 15
 """Frames over which a cell's past is shown."""
 
 MARKED = 4
-"""Frames of the movie in which a division is shown in white."""
+"""Frames of the movie in which a division, or a merge, is shown in white."""
 
 FRAME_MS = 100
 """How long the overlay movie shows a frame."""
@@ -95,8 +95,8 @@ def movie(
 ) -> None:
     """Overlay movie, GIF: each cell in the colour of its track, with a tail of its past.
 
-    Cells are outlined where there are masks, else dotted. Links of a division are white in its
-    first frames. Of 3D data the maximum along z is shown.
+    Cells are outlined where there are masks, else dotted. Links of a division, or a merge, are
+    white in its first frames. Of 3D data the maximum along z is shown.
 
     Args:
         tracks: TRACKS of one video, with `label` where there are masks.

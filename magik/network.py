@@ -18,11 +18,14 @@ from magik.dataset import Batch
 
 
 class Output(NamedTuple):
-    """What a network says of a batch, in units of the standardised target."""
+    """What a network says of a batch: numbers in units of the standardised target, or logits.
 
-    node: Float[Tensor, " nodes"]
+    There is an output for each class, or for each quantile.
+    """
+
+    node: Float[Tensor, "nodes outputs"]
     edge: Float[Tensor, " edges"]
-    graph: Float[Tensor, " graphs"] | None = None
+    graph: Float[Tensor, "graphs outputs"] | None = None
     links: tuple["Links", ...] = ()
 
 
@@ -177,18 +180,19 @@ class MAGIK(nn.Module):
     Args:
         settings: widths, heads, blocks.
         features: what the nodes and edges carry.
+        head: what the level of the task needs to know.
     """
 
-    def __init__(self, settings: config.Network, features: config.Features):
+    def __init__(self, settings: config.Network, features: config.Features, head: "Head"):
         super().__init__()
         width = settings.encoder[-1]
         self.node_encoder = Encoder(len(features.node), settings.encoder)
         self.edge_encoder = Encoder(len(features.edge), settings.encoder)
         self.u = nn.Parameter(torch.zeros(width))  # "zero-initialized"
         self.blocks = nn.ModuleList(FGNN(settings) for _ in range(settings.blocks))
-        self.node_decoder = _decoder(width, settings.decoder)
-        self.edge_decoder = _decoder(width, settings.decoder)
-        self.graph_decoder = _decoder(width, settings.global_decoder)
+        self.node_decoder = _decoder(width, settings.decoder, head, "node")
+        self.edge_decoder = _decoder(width, settings.decoder, head, "edge")
+        self.graph_decoder = _decoder(width, settings.global_decoder, head, "graph")
 
     def forward(self, batch: Batch) -> Output:
         """Predictions for nodes, edges and graphs (regression: linear; classes: logits)."""
@@ -198,14 +202,56 @@ class MAGIK(nn.Module):
         for block in self.blocks:
             v, e, u = block(v, e, u, batch)
         return Output(
-            self.node_decoder(v).squeeze(-1),
+            self.node_decoder(v),
             self.edge_decoder(e).squeeze(-1),
-            self.graph_decoder(u).squeeze(-1),
+            self.graph_decoder(u),
         )
 
 
-def _decoder(width: int, widths: tuple[int, ...]) -> nn.Sequential:
-    return nn.Sequential(mlp(width, *widths), nn.Linear(widths[-1], 1))
+class Head(NamedTuple):
+    """What a task asks of a network's last layer.
+
+    Attributes:
+        level: node, edge or graph. At level graph the nodes say the same of their objects.
+        outputs: numbers at that level: one, one for each class, or three quantiles.
+        interval: the three are ordered.
+        classes: the outputs are logits, or shares, of classes.
+    """
+
+    level: str
+    outputs: int = 1
+    interval: bool = False
+    classes: bool = False
+
+    @classmethod
+    def of(cls, task: config.Task, classes: int) -> "Head":
+        """The head of a task.
+
+        Args:
+            task: what is predicted.
+            classes: that the training set has, for a task of fractions.
+        """
+        if task.quantiles is not None:
+            return cls(task.level, 3, interval=True)
+        if task.target == "fractions":
+            return cls(task.level, classes, classes=True)
+        return cls(task.level)
+
+
+class Interval(nn.Module):
+    """Three numbers -> lower end, middle and upper end, which cannot cross."""
+
+    def forward(self, x: Float[Tensor, "rows 3"]) -> Float[Tensor, "rows 3"]:
+        """Ordered along the last axis."""
+        below, middle, above = x.unbind(-1)
+        return torch.stack([middle - F.softplus(below), middle, middle + F.softplus(above)], -1)
+
+
+def _decoder(width: int, widths: tuple[int, ...], head: Head, level: str) -> nn.Sequential:
+    asked = level == head.level or (level, head.level) == ("node", "graph")
+    outputs = head.outputs if asked else 1
+    last = [Interval()] if head.interval and asked else []
+    return nn.Sequential(mlp(width, *widths), nn.Linear(widths[-1], outputs), *last)
 
 
 class Tape(NamedTuple):
@@ -450,22 +496,32 @@ class MAGIKTracks(nn.Module):
     Trained with an auxiliary link loss, it costs time linear in edges (attention: quadratic in
     nodes), and a network trained on short windows serves long ones.
 
+    A video as a whole is read from the mean over its nodes, each of which knows its track, and
+    from the mean of what they say of their objects.
+
     Args:
         settings: widths, rounds, evidence.
         features: what the nodes and edges carry.
+        head: what the level of the task needs to know.
     """
 
-    def __init__(self, settings: config.Network, features: config.Features):
+    def __init__(self, settings: config.Network, features: config.Features, head: Head):
         super().__init__()
         width = settings.encoder[-1]
         self.evidence = settings.evidence
         self.node_encoder = Encoder(len(features.node), settings.encoder)
         self.edge_encoder = Encoder(len(features.edge), settings.encoder)
         self.blocks = nn.ModuleList(TrackBlock(settings) for _ in range(settings.blocks))
-        self.node_decoder = _decoder(width, settings.decoder)
+        self.node_decoder = _decoder(width, settings.decoder, head, "node")
+        self.graph_decoder = None
+        self.classes = head.classes
+        if head.level == "graph":
+            self.of_video = mlp(width, width)
+            mixed = width + head.outputs
+            self.graph_decoder = _decoder(mixed, settings.global_decoder, head, "graph")
 
     def forward(self, batch: Batch) -> Output:
-        """Predictions for nodes (linear) and edges (logit of the last round's link weight)."""
+        """Predictions for nodes, graphs and edges (these: logit of the last link weight)."""
         order = tape(batch)
         v = self.node_encoder(batch.nodes)
         e = self.edge_encoder(batch.edges)
@@ -474,13 +530,29 @@ class MAGIKTracks(nn.Module):
         for block in self.blocks:
             v, e, past, future, found = block(v, e, past, future, batch, order)
             links.append(found)
+        of_object, of_video = self.node_decoder(v), None
+        if self.graph_decoder:
+            classes = of_object.softmax(dim=-1) if self.classes else of_object
+            told = torch.cat([self.of_video(v), classes], dim=-1)
+            mean = scatter(told, batch.graph, dim_size=batch.n_graphs, reduce="mean")
+            of_video = self.graph_decoder(mean)
         return Output(
-            node=self.node_decoder(v).squeeze(-1),
+            node=of_object,
             edge=links[-1].weight().logit(eps=1e-6),
+            graph=of_video,
             links=tuple(links),
         )
 
 
-def build(settings: config.Network, features: config.Features) -> MAGIK | MAGIKTracks:
-    """The network that the settings name, with fresh weights from torch's global generator."""
-    return (MAGIK if settings.kind == "magik" else MAGIKTracks)(settings, features)
+def build(
+    settings: config.Network, features: config.Features, head: Head | None = None
+) -> MAGIK | MAGIKTracks:
+    """The network that the settings name, with fresh weights from torch's global generator.
+
+    Args:
+        settings: kind and sizes.
+        features: what the nodes and edges carry.
+        head: of the task; None: one number of each node.
+    """
+    kind = MAGIK if settings.kind == "magik" else MAGIKTracks
+    return kind(settings, features, head or Head("node"))

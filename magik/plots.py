@@ -523,7 +523,7 @@ def _output(predictions: xr.Dataset, motion: str | None) -> int:
 _ERRORS = {
     "displacement_scaling": {"mae_displacement_scaling": "√(2D)", "mae_diffusivity": "D"},
     "exponent": {"mae_exponent": "α"},
-    "video_exponent": {"mae_exponent": "α"},
+    "video_exponent": {"mae_video_exponent": "α"},
     "fractions": {"mae_fractions": ""},
 }
 

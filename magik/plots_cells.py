@@ -180,7 +180,7 @@ def trajectories(
             linewidths=0.8, capstyle="round",
         )
     )  # fmt: skip
-    mothers = np.unique(sender[division])
+    mothers = np.flatnonzero(np.bincount(sender) > 1)
     last = np.setdiff1d(np.arange(len(x)), sender)
     axes.scatter(x[last], y[last], c=paint[track[last]], s=5, linewidths=0)
     axes.scatter(x[mothers], y[mothers], c="w", marker="D", s=5, edgecolors="k", linewidths=0.4,
@@ -188,6 +188,7 @@ def trajectories(
     axes.set(xlim=(0, width), ylim=(height, 0))
     ends = dict(zip(_ENDS, (c[r] for r in (sender, receiver) for c in (x, y, frame)), strict=True))
     kind = np.where(division, "division (track_id)", "link (track_id)")
+    kind[np.bincount(receiver, minlength=len(x))[receiver] > 1] = "merge (track_id)"
     return plots.source_data(
         pd.DataFrame(ends).assign(series=kind, value=track[receiver] + 1),
         _points(tracks, last, "end (track_id)"),
@@ -287,14 +288,14 @@ def _draw_cells(
 
 def _longest_mother(tracks: xr.Dataset) -> list[int] | None:
     """The mother seen in most frames, and her daughters."""
-    parent = tracks["parent"].to_numpy()
-    daughters = np.bincount(parent[parent >= 0], minlength=tracks.sizes["track"])
-    mothers = np.flatnonzero(daughters > 1)
+    track = tracks["track"].to_numpy()
+    (sender, receiver), _ = lineage.links_of_tracks(tracks)
+    mothers = np.unique(track[np.flatnonzero(np.bincount(sender) > 1)])
     if len(mothers) == 0:
         return None
-    seen = np.bincount(tracks["track"].to_numpy(), minlength=tracks.sizes["track"])
-    mother = int(mothers[np.argmax(seen[mothers])])
-    return [mother, *np.flatnonzero(parent == mother).tolist()]
+    mother = int(mothers[np.argmax(np.bincount(track)[mothers])])
+    leaving = (track[sender] == mother) & (track[receiver] != mother)
+    return [mother, *track[receiver[leaving]].tolist()]
 
 
 def _views(tracks: xr.Dataset, family: list[int]) -> list[np.ndarray]:
@@ -326,7 +327,7 @@ def _side(tracks: xr.Dataset, views: list[np.ndarray], labels: schema.Frames | N
 
 
 def lineage_tree(axes: Axes, tracks: xr.Dataset, first_frame: int = 0) -> pd.DataFrame:
-    """One line per track, time to the right, brackets where cells divide; colours as tracks'.
+    """One line per track, time to the right, brackets where they divide or merge, in their colours.
 
     Frames that a track was not seen in are drawn thin. Where more than MOST_LANES lines were
     needed, families are shown that have most tracks, of these that are seen most; one at least.
@@ -337,7 +338,7 @@ def lineage_tree(axes: Axes, tracks: xr.Dataset, first_frame: int = 0) -> pd.Dat
         first_frame: its number in the recording.
 
     Returns:
-        One row per run of frames, gap and division; `y` is the height on the page.
+        One row per run of frames, gap, division and merge; `y` is the height on the page.
     """
     lanes, families = _lanes(tracks)
     track, frame = tracks["track"].to_numpy(), tracks["frame"].to_numpy() + first_frame
@@ -350,10 +351,13 @@ def lineage_tree(axes: Axes, tracks: xr.Dataset, first_frame: int = 0) -> pd.Dat
     begins[1:] = (np.diff(track[rows]) != 0) | (np.diff(frame[rows]) > 1)
     starts, stops = rows[begins], rows[np.roll(begins, -1)]
     same = track[starts[1:]] == track[stops[:-1]]
-    born = [one for one in lanes if int(tracks["parent"][one]) in lanes]
-    mothers = [int(tracks["parent"][one]) for one in born]
+    pairs = lineage.families(tracks)
+    mothers, born = pairs[:, np.isin(pairs, list(lanes)).all(axis=0)]
+    several = np.bincount(pairs[1])[born] > 1
 
-    def lines(whose: np.ndarray, begin: np.ndarray, end: np.ndarray, series: str) -> pd.DataFrame:
+    def lines(
+        whose: np.ndarray, begin: np.ndarray, end: np.ndarray, series: str | np.ndarray
+    ) -> pd.DataFrame:
         height = np.array([lanes[one] for one in whose.tolist()], float)
         columns = {"frame": begin, "y": height, "frame_end": end, "y_end": height}
         return pd.DataFrame(columns).assign(series=series, value=whose + 1)
@@ -363,10 +367,10 @@ def lineage_tree(axes: Axes, tracks: xr.Dataset, first_frame: int = 0) -> pd.Dat
         track[starts[1:]][same], frame[stops[:-1]][same], frame[starts[1:]][same], "gap (track_id)"
     )
     branches = lines(
-        np.array(born, np.int64), last[mothers].to_numpy(), first[born].to_numpy(),
-        "division (track_id)",
+        born, last[mothers].to_numpy(), first[born].to_numpy(),
+        np.where(several, "merge (track_id)", "division (track_id)"),
     )  # fmt: skip
-    branches["y"] = [lanes[one] for one in mothers]
+    branches["y"] = [lanes[one] for one in mothers.tolist()]
     for part, width in ((gaps, 0.4), (runs, 1.1), (branches, 0.6)):
         start = part[["frame", "y"]].to_numpy(float)
         end = part[["frame_end", "y_end"]].to_numpy(float)

@@ -64,7 +64,6 @@ def confusion(
     axes.set_yticks(range(n), names, rotation=90, va="center")
     axes.tick_params(length=0)
     axes.set(xlabel="true model", ylabel="predicted model")
-    axes.set_title(f"{len(truth):,} videos", pad=3)
     y, x = np.array(places).T
     cells = {"x": x, "y": y}
     classes = f"cell: true, predicted class of {', '.join(names)}"
@@ -284,10 +283,12 @@ def _draw_confusion(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -
     truth, predicted = (predictions[name].to_numpy() for name in ("target", "prediction"))
     known = np.isfinite(truth).all(axis=1) & np.isfinite(predicted).all(axis=1)
     truth, predicted = truth[known].argmax(axis=1), predicted[known].argmax(axis=1)
+    scores = data["scores"]
+    ours = scores[(scores["method"] == "network") & (scores["quantity"] == "accuracy")]["value"]
+    title = f"{len(truth):,} videos" + (f", accuracy {ours.mean():.3f}" if len(ours) else "")
     axes = place.plot()
-    rows = confusion(axes, truth, predicted, list(predictions.attrs["output"]))
-    axes.set_title(panel.title or axes.get_title(), pad=3)
-    return rows
+    axes.set_title(panel.title or title, pad=3)
+    return confusion(axes, truth, predicted, list(predictions.attrs["output"]))
 
 
 def _draw_depth(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
@@ -425,7 +426,7 @@ PANELS: dict[str, plots.Drawer] = {
     "attention_tracks": _draw_tracks,
     "contrast": _draw_contrast,
 }
-"""What each kind is drawn from: confusion: `video_predictions`; depth_graph: `graphs`,
+"""What each kind is drawn from: confusion: `video_predictions`, `scores`; depth_graph: `graphs`,
 `localizations`; trace: `predictions`, `localizations` and, where there are any, `change_points`;
 neighbours: `movie`, `graphs`, `localizations`; target_graph, target_zoom: `graphs`, `predictions`,
 `attention`; attention: `attention`, `graphs`; attention_tracks, contrast: `attention`."""

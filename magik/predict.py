@@ -52,16 +52,17 @@ def run(
     trained = _trained(checkpoint, graphs, "node", threads)
     device = train.pick_device("auto")
     net = trained.net.to(device)
-    examples = GraphSet(graphs, trained.features, "graphs")
-    prediction = np.full(graphs.sizes["node"], np.nan, np.float32)
+    examples = GraphSet(graphs, trained.features)
+    found = np.full((3, graphs.sizes["node"]), np.nan, np.float32)
     with torch.no_grad():
         for batch, cuts in _batches(examples, config):
-            said = net(batch.to(device)).node.cpu().numpy()
+            said = trained.in_unit(net(batch.to(device)).node)[..., 0].cpu().numpy()
             rows = np.concatenate([cut.rows for cut in cuts])
             core = np.concatenate([cut.core for cut in cuts])
-            prediction[rows[core]] = said[core] * trained.target_sd + trained.target_mean
-    scale = graphs["length_px"].to_numpy() / trained.trained_on["length_px"]
-    prediction *= np.repeat(scale, graphs["n_node"].to_numpy())
+            found[:, rows[core]] = said[:, core]
+    if trained.task.target == "displacement_scaling":
+        scale = graphs["length_px"].to_numpy() / trained.trained_on["length_px"]
+        found *= np.repeat(scale, graphs["n_node"].to_numpy())
 
     predictions = xr.Dataset(
         {
@@ -69,7 +70,7 @@ def run(
             "frame": ("localization", localizations["frame"].to_numpy()),
             "x": ("localization", localizations["x"].to_numpy()),
             "y": ("localization", localizations["y"].to_numpy()),
-            "prediction": ("localization", prediction),
+            "prediction": ("localization", found[1]),
         },
         attrs={
             "field_of_view": [float(side) for side in localizations.attrs["field_of_view"]],
@@ -77,8 +78,69 @@ def run(
             "trained_on": json.dumps(trained.trained_on, sort_keys=True),
         },
     )
-    if trained.task.target in graphs:
-        predictions["target"] = ("localization", graphs[trained.task.target].to_numpy())
+    if trained.task.quantiles is not None:
+        predictions["lower"] = ("localization", found[0])
+        predictions["upper"] = ("localization", found[2])
+        predictions.attrs["quantiles"] = list(trained.task.quantiles)
+    if trained.task.variable in graphs:
+        predictions["target"] = ("localization", graphs[trained.task.variable].to_numpy())
+    return predictions
+
+
+def run_videos(
+    checkpoint: str | Path,
+    graphs: xr.Dataset,
+    config: Predict,
+    *,
+    threads: int = 1,
+) -> xr.Dataset:
+    """What a network says of every video as a whole.
+
+    A video of several windows is given their mean, weighted by their localizations.
+
+    Args:
+        checkpoint: path of a trained network.
+        graphs: GRAPHS.
+        config: windows.
+        threads: CPU threads.
+
+    Returns:
+        VIDEO_PREDICTIONS; NaN of a video without a localization. With classes there is an
+        output for each, of which `prediction` is the share of the objects that belong to it.
+
+    Raises:
+        InputError: as `run`.
+    """
+    trained = _trained(checkpoint, graphs, "graph", threads)
+    device = train.pick_device("auto")
+    net = trained.net.to(device)
+    examples = GraphSet(graphs, trained.features)
+    outputs = list(trained.outputs) or [trained.task.target]
+    total = np.zeros((3, len(examples), len(outputs)))
+    weight = np.zeros(len(examples))
+    with torch.no_grad():
+        for batch, cuts in _batches(examples, config):
+            said = trained.in_unit(net(batch.to(device)).graph).cpu().numpy()
+            for window, cut in enumerate(cuts):
+                total[:, cut.graph] += said[:, window] * len(cut.rows)
+                weight[cut.graph] += len(cut.rows)
+    seen = np.where(weight > 0, weight, np.nan)[:, None]
+    lower, prediction, upper = (total / seen).astype(np.float32)
+    predictions = xr.Dataset(
+        {"prediction": (("video", "output"), prediction)},
+        attrs={
+            "target_name": trained.task.variable,
+            "output": outputs,
+            "trained_on": json.dumps(trained.trained_on, sort_keys=True),
+        },
+    )
+    if trained.task.quantiles is not None:
+        predictions["lower"] = (("video", "output"), lower)
+        predictions["upper"] = (("video", "output"), upper)
+        predictions.attrs["quantiles"] = list(trained.task.quantiles)
+    if trained.task.variable in graphs:
+        target = graphs[trained.task.variable].to_numpy()
+        predictions["target"] = (("video", "output"), target.reshape(len(examples), -1))
     return predictions
 
 
@@ -109,7 +171,7 @@ def run_edges(
     trained = _trained(checkpoint, graphs, "edge", threads)
     device = train.pick_device("auto")
     net = trained.net.to(device)
-    examples = GraphSet(graphs, trained.features, "graphs")
+    examples = GraphSet(graphs, trained.features)
     probability = np.zeros(graphs.sizes["edge"], np.float32)
     wide = config.model_copy(update={"context": max(config.context, examples.max_lag)})
     with torch.no_grad():
@@ -180,11 +242,13 @@ class Cut(NamedTuple):
     """One window with its context.
 
     Attributes:
+        graph: which graph it is of.
         rows: [nodes] their rows in the store.
         core: [nodes] bool: in the window, not its context.
         edges: [edges] their rows in the store.
     """
 
+    graph: int
     rows: np.ndarray
     core: np.ndarray
     edges: np.ndarray
@@ -207,7 +271,7 @@ def _batches(examples: GraphSet, config: Predict) -> Iterator[tuple[Batch, list[
             batches.append(examples.cut(graph, low, high - low))
             core = (frame[a:b] >= first) & (frame[a:b] < last)
             inside = examples.edges_of(graph, low, high - low)
-            cuts.append(Cut(np.arange(start + a, start + b), core, inside))
+            cuts.append(Cut(graph, np.arange(start + a, start + b), core, inside))
             full = sum(len(cut.rows) for cut in cuts) >= NODES_AT_ONCE
             if full or sum(len(cut.edges) for cut in cuts) >= EDGES_AT_ONCE:
                 yield join(batches), cuts

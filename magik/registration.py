@@ -1,4 +1,4 @@
-"""How frames lie to one another: the spacing of cells, and jumps of the stage.
+"""How frames lie to one another: jumps of the stage, against the spacing of cells.
 
 A jump moves all cells of a frame together, by more than their spacing in the worst case: the next
 cell then lies where the last one was. Growth and migration do not.
@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.fft import irfftn, next_fast_len, rfftn
 from scipy.ndimage import gaussian_filter
-from scipy.spatial import cKDTree
+
+from magik import neighbours
 
 REACH = 4.0
 """Longest jump that is looked for, in spacings."""
@@ -28,26 +29,6 @@ FEWEST = 10
 
 MOST_PIXELS = 2**24
 """Of a density image; where cells lie in pairs far apart, it would be larger, and none is made."""
-
-
-def spacing(position: Float[np.ndarray, "rows axes"], frame: Int[np.ndarray, " rows"]) -> float:
-    """Median distance of a localization to the nearest in its frame.
-
-    Args:
-        position: px.
-        frame: of each, ordered.
-
-    Returns:
-        px; NaN where no frame has two localizations apart.
-    """
-    if len(position) < 2:
-        return np.nan
-    # frames stand as sheets far apart, so that the nearest is in the same one
-    apart = 2 * float(np.linalg.norm(np.ptp(position, axis=0))) + 1
-    sheets = np.column_stack([position, frame * apart])
-    nearest = cKDTree(sheets).query(sheets, k=2)[0][:, 1]
-    nearest = nearest[(nearest > 0) & (nearest < apart)]
-    return float(np.median(nearest)) if len(nearest) else np.nan
 
 
 def drift(
@@ -91,7 +72,7 @@ def jump(
     if min(len(before), len(after)) < FEWEST:
         return still
     both = np.concatenate([before, after])
-    length = spacing(both, np.repeat([0, 1], [len(before), len(after)]))
+    length = neighbours.spacing(both, np.repeat([0, 1], [len(before), len(after)]))
     if np.isnan(length):
         return still
     step, reach = CELL * length, int(REACH / CELL)
@@ -120,7 +101,7 @@ def spacings(
     start: Int[np.ndarray, " bounds"],
     alone: float,
 ) -> Float[np.ndarray, " videos"]:
-    """`spacing` of each video.
+    """`neighbours.spacing` of each video.
 
     Args:
         position: px.
@@ -128,5 +109,7 @@ def spacings(
         start: where each video's rows begin, and the end.
         alone: what to take where no cell has a neighbour, px.
     """
-    found = np.array([spacing(position[a:b], frame[a:b]) for a, b in pairwise(start)], float)
+    found = np.array(
+        [neighbours.spacing(position[a:b], frame[a:b]) for a, b in pairwise(start)], float
+    )
     return np.where(np.isnan(found), alone, found)

@@ -119,8 +119,9 @@ GRAPHS = Layout(
         "localization": Variable(("node",), "1", "row in the localizations", "iu"),
         "displacement_scaling": _optional(("node",), "px/frame^½", "√(2D); NaN = unknown"),
         "exponent": _optional(("node",), "1", "α; NaN = unknown"),
+        "motion": _optional(("node",), "1", "class of its particle; -1 = unknown", "i"),
         "video_exponent": _optional(("graph",), "1", "mean α of its particles"),
-        "fractions": _optional(("graph", "motion"), "1", "share of its particles in each class"),
+        "fractions": _optional(("graph", "class"), "1", "share of its particles in each class"),
         "linked": _optional(("edge",), "1", "1 = a true link", "iub"),
         "skips": _optional(
             ("edge",), "1", "1 = joins a particle to itself over a detection of it", "iub"
@@ -190,6 +191,9 @@ TRACKS = Layout(
         "z": _optional(("localization",), "px", "centroid, depth"),
         "track": Variable(("localization",), "1", "track it belongs to, over all videos", "iu"),
         "parent": Variable(("track",), "1", "track that this one divided from; -1 = none", "i"),
+        # where tracks merge
+        "merge_track": _optional(("merge",), "1", "track in which several meet, ascending", "iu"),
+        "merge_parent": _optional(("merge",), "1", "one of these beside its `parent`", "iu"),
         "label": _optional(("localization",), "1", "value of its pixels in the masks", "iu"),
         "particle": _optional(
             ("localization",), "1", "true identity within its video; -1 = none", "i"

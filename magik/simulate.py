@@ -1,21 +1,19 @@
 """Trajectories of diffusing objects, and what a localization step would see of them.
 
-The walk is andi-datasets' (Methods, "Simulations"); the diffusion coefficient, the landscape and
-the walls are ours. Positions lie in the box 0 <= x, y <= field of view.
+The steps are those of `magik.motions` (Methods, "Simulations"); their amplitude, how D differs
+from object to object, place to place or time to time, and the walls are ours. Positions lie in the
+box 0 <= x, y <= field of view and, in three dimensions, 0 <= z <= depth.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Literal, assert_never
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, assert_never
 
 import numpy as np
-import stochastic.random
 import xarray as xr
-from andi_datasets.models_phenom import models_phenom
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.ndimage import gaussian_filter
 
-from magik import physics
+from magik import motions, physics
 from magik.config import Distribution, Exponential, LogUniform, Observe, Simulate, Uniform
 
 Columns = dict[str, np.ndarray]
@@ -25,18 +23,28 @@ STORED_AS = {
     "frame": np.int32,
     "x": np.float32,
     "y": np.float32,
+    "z": np.float32,
     "intensity": np.float32,
+    "refractive_index": np.float32,
+    "object_radius": np.float32,
     "particle": np.int32,
     "diffusivity": np.float32,
+    "exponent": np.float32,
+    "motion": np.int32,
 }
+"""Every column there may be; which of them there are follows from the settings."""
+
+UNKNOWN = {"particle": -1, "motion": -1, "diffusivity": np.nan, "exponent": np.nan}
+"""What is true of a false positive."""
 
 
 def build(config: Simulate, videos: int, seed: int) -> xr.Dataset:
     """Simulated videos with their truth (Methods, "Simulations").
 
     Objects start anywhere in the box, each with an intensity of its own that fluctuates as white
-    noise. Rows are in random order within a frame, so that their order tells nothing about
-    identity. Each video has its own random numbers: more videos leave the first ones unchanged.
+    noise; objects in a hologram have a refractive index and a radius instead. Rows are in random
+    order within a frame, so that their order tells nothing about identity. Each video has its own
+    random numbers: more videos leave the first ones unchanged.
 
     Args:
         config: what moves, how, and for how long.
@@ -44,40 +52,47 @@ def build(config: Simulate, videos: int, seed: int) -> xr.Dataset:
         seed: of everything that is drawn.
 
     Returns:
-        Localizations with `particle` and `diffusivity` (px²/frame; in a landscape that at the
-        localization), and with `landscape` where there is one: its cell [i, j] covers
-        i <= y < i + 1, j <= x < j + 1 px, so it is centred at (x, y) = (j + ½, i + ½).
+        Localizations with `particle` and `diffusivity` (px²/frame^α; where it changes, that of
+        the step which begins at the localization: a change point is the first frame of a new D).
+        By motion and settings also
+
+        - `landscape`: its cell [i, j] covers i <= y < i + 1, j <= x < j + 1 px, so it is centred
+          at (x, y) = (j + ½, i + ½);
+        - `exponent` and `motion`, the place of the object's class in the attribute `motions`;
+        - `z`, px, and the attribute `depth`;
+        - `refractive_index` and `object_radius` (px), and then no `intensity`.
     """
     made, n_frames, landscapes = [], [], []
     for video in range(videos):
         rng = _generator(seed, video, "build")
         frames = int(rng.integers(*config.frames, endpoint=True))
         particles = int(rng.integers(*config.particles, endpoint=True))
-        steps = brownian_steps(frames, particles, seed=int(rng.integers(2**32)))
-        start = rng.uniform(0, config.field_of_view, (particles, 2))
+        steps_seed = int(rng.integers(2**32))
+        start = rng.uniform(0, _box(config), (particles, config.dimensions))
+        truth: Columns = {}
         if config.motion == "landscape":
             smoothing = rng.uniform(*config.smoothing)
             landscapes.append(draw_landscape(config, smoothing, rng))
-            position, diffusivity = _walk_landscape(start, steps, landscapes[-1], config)
+            steps = motions.brownian_steps(frames, particles, steps_seed)
+            position, truth["diffusivity"] = _walk_landscape(start, steps, landscapes[-1], config)
         else:
-            constant = draw(config.diffusivity, particles, rng)
-            position = _walk(start, steps, constant, config)
-            diffusivity = np.broadcast_to(constant, (frames, particles))
-        intensity = rng.uniform(*config.intensity, particles) + rng.normal(
-            0, config.intensity_sd, (frames, particles)
-        )
+            exponent = np.ones(particles)
+            if config.motion == "anomalous":
+                motion, exponent = draw_classes(config, particles, rng)
+                steps = _steps_of_classes(config, motion, exponent, frames, rng)
+                truth |= {"exponent": exponent, "motion": motion}
+            else:
+                steps = motions.brownian_steps(frames, particles, steps_seed)
+            truth["diffusivity"] = _diffusivity_of_objects(config, frames, particles, rng)
+            position = _walk(start, steps, truth["diffusivity"], exponent, config)
         frame, particle = np.indices((frames, particles))
-        columns = {
-            "frame": frame.ravel(),
-            "x": position[..., 0].ravel(),
-            "y": position[..., 1].ravel(),
-            "intensity": np.maximum(intensity, 0).ravel(),
-            "particle": particle.ravel(),
-            "diffusivity": diffusivity.ravel(),
-        }
-        made.append(_shuffle_within_frames(columns, rng))
+        columns: Columns = {"frame": frame, "particle": particle}
+        columns |= dict(zip("xyz"[: config.dimensions], np.moveaxis(position, -1, 0), strict=True))
+        columns |= _looks(config, frames, particles, rng) | truth
+        flat = {name: np.broadcast_to(c, frame.shape).ravel() for name, c in columns.items()}
+        made.append(_shuffle_within_frames(flat, rng))
         n_frames.append(frames)
-    dataset = _gather(made, n_frames, [config.field_of_view, config.field_of_view])
+    dataset = _gather(made, n_frames, _attributes(config))
     if landscapes:
         maps = np.stack(landscapes).astype(np.float32)
         dataset["landscape"] = (("video", "grid_y", "grid_x"), maps)
@@ -88,8 +103,8 @@ def observe(truth: xr.Dataset, config: Observe, seed: int) -> xr.Dataset:
     """The truth as an imperfect localization step would report it: the coordinates tier.
 
     Detections are missed at random, positions get Gaussian errors (and may then lie outside the
-    box), false positives are strewn over field of view and frames with intensities like the true
-    ones. Each video draws its own error, misses and false positives from the ranges of `config`.
+    box), false positives are strewn over box and frames and look like the true detections. Each
+    video draws its own error, misses and false positives from the ranges of `config`.
 
     Args:
         truth: localizations as `build` makes them.
@@ -97,14 +112,18 @@ def observe(truth: xr.Dataset, config: Observe, seed: int) -> xr.Dataset:
         seed: of everything that is drawn.
 
     Returns:
-        Localizations; a false positive has particle -1 and diffusivity NaN.
+        Localizations; a false positive has particle and motion -1, diffusivity and exponent NaN.
     """
     ranges = (config.localization_error, config.missed, config.false_positives)
     if not np.any(ranges):
         return truth
-    height, width = truth.attrs["field_of_view"]
+    attributes = {name: truth.attrs[name] for name in ATTRIBUTES if name in truth.attrs}
+    height, width = attributes["field_of_view"]
+    box = {"x": width, "y": height}
+    if "depth" in attributes:
+        box["z"] = attributes["depth"]
     ends = np.cumsum(truth["row_size"].values)[:-1]
-    split = {name: np.split(truth[name].values, ends) for name in STORED_AS}
+    split = {name: np.split(truth[name].values, ends) for name in STORED_AS if name in truth}
     observed = []
     for video, frames in enumerate(truth["n_frames"].values):
         rng = _generator(seed, video, "observe")
@@ -113,56 +132,22 @@ def observe(truth: xr.Dataset, config: Observe, seed: int) -> xr.Dataset:
         detections = len(true["frame"])
         rows = np.flatnonzero(rng.random(detections) >= missed)
         seen = {name: column[rows] for name, column in true.items()}
-        seen["x"] = seen["x"] + rng.normal(0, error, len(rows))
-        seen["y"] = seen["y"] + rng.normal(0, error, len(rows))
+        for axis in box:
+            seen[axis] = seen[axis] + rng.normal(0, error, len(rows))
         spurious = rng.poisson(false_positives * detections)
-        invented = {
-            "frame": rng.integers(frames, size=spurious),
-            "x": rng.uniform(0, width, spurious),
-            "y": rng.uniform(0, height, spurious),
-            "intensity": rng.choice(true["intensity"], spurious) if spurious else np.empty(0),
-            "particle": np.full(spurious, -1),
-            "diffusivity": np.full(spurious, np.nan),
+        invented: Columns = {"frame": rng.integers(frames, size=spurious)}
+        invented |= {axis: rng.uniform(0, side, spurious) for axis, side in box.items()}
+        invented |= {name: np.full(spurious, value) for name, value in UNKNOWN.items()}
+        like = rng.integers(max(detections, 1), size=spurious)
+        both = {
+            name: np.concatenate([column, invented[name] if name in invented else true[name][like]])
+            for name, column in seen.items()
         }
-        both = {name: np.concatenate([seen[name], invented[name]]) for name in STORED_AS}
         observed.append(_shuffle_within_frames(both, rng))
-    dataset = _gather(observed, truth["n_frames"].values, truth.attrs["field_of_view"])
+    dataset = _gather(observed, truth["n_frames"].values, attributes)
     if "landscape" in truth:
         dataset["landscape"] = truth["landscape"]
     return dataset
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Seed both generators that andi-datasets draws from; give them back as they were.
-
-    It draws from numpy's global state and from the generator of the package `stochastic`;
-    neither can be handed over as an argument.
-
-    Args:
-        seed: 0 <= seed < 2³².
-    """
-    numpys, stochastics = np.random.get_state(), stochastic.random.generator  # noqa: NPY002
-    np.random.seed(seed)  # noqa: NPY002
-    stochastic.random.use_generator(np.random.default_rng(seed))
-    try:
-        yield
-    finally:
-        np.random.set_state(numpys)  # noqa: NPY002
-        stochastic.random.generator = stochastics
-
-
-def brownian_steps(frames: int, particles: int, seed: int) -> Float[np.ndarray, "frame particle 2"]:
-    """Steps of unit variance per axis, from andi-datasets; none leads to the first frame.
-
-    At α = 1 the steps of fractional Brownian motion are independent, so one long trace, cut into
-    pieces, is as good as one trace per object, and a hundred times faster.
-    """
-    with seeded(seed):
-        trace = models_phenom.disp_fbm(alpha=1.0, D=0.5, T=frames * particles * 2)
-    steps = trace.reshape(frames, particles, 2)
-    steps[0] = 0
-    return steps
 
 
 def draw(
@@ -178,6 +163,35 @@ def draw(
         case Uniform(uniform=(low, high)) | (low, high):
             return rng.uniform(low, high, size)
     assert_never(distribution)
+
+
+def draw_classes(
+    config: Simulate, particles: int, rng: np.random.Generator
+) -> tuple[Int[np.ndarray, " particle"], Float[np.ndarray, " particle"]]:
+    """The way in which each object of one video moves.
+
+    Args:
+        config: its `classes`, and how a video mixes them.
+        particles: how many.
+        rng: of class and α.
+
+    Returns:
+        The place of each object's class in `config.classes`, and its α.
+    """
+    classes = list(config.classes.values())
+    if config.mixing == "video":
+        motion = np.full(particles, rng.integers(len(classes)))
+    elif config.mixing == "fractions":
+        shares = rng.dirichlet(np.ones(len(classes)))
+        motion = rng.choice(len(classes), size=particles, p=shares)
+    else:
+        motion = rng.integers(len(classes), size=particles)
+    exponent = np.empty(particles)
+    for place, way in enumerate(classes):
+        mine = motion == place
+        alike = config.mixing == "video"
+        exponent[mine] = draw(way.exponent, 1 if alike else np.count_nonzero(mine), rng)
+    return motion, exponent
 
 
 def draw_landscape(
@@ -203,15 +217,56 @@ def draw_landscape(
     return 10 ** (low + (high - low) * height)
 
 
-def _walk(
-    start: Float[np.ndarray, "particle 2"],
-    steps: Float[np.ndarray, "frame particle 2"],
-    diffusivity: Float[np.ndarray, " particle"],
+def _steps_of_classes(
     config: Simulate,
-) -> Float[np.ndarray, "frame particle 2"]:
-    """Positions of objects that each have a D of their own."""
-    scale = physics.displacement_scaling(diffusivity * config.dt)[:, None]
-    return _confine(start + np.cumsum(scale * steps, axis=0), config)
+    motion: Int[np.ndarray, " particle"],
+    exponent: Float[np.ndarray, " particle"],
+    frames: int,
+    rng: np.random.Generator,
+) -> Float[np.ndarray, "frame particle axis"]:
+    steps = np.empty((frames, len(motion), config.dimensions))
+    for place, way in enumerate(config.classes.values()):
+        mine = motion == place
+        steps[:, mine] = motions.anomalous_steps(
+            way.model,
+            exponent[mine],
+            frames,
+            config.dimensions,
+            seed=int(rng.integers(2**32)),
+            attm=config.attm,
+        )
+    return steps
+
+
+def _diffusivity_of_objects(
+    config: Simulate, frames: int, particles: int, rng: np.random.Generator
+) -> Float[np.ndarray, "frame particle"]:
+    """D of the step that begins in each frame, px²/frame^α."""
+    if config.motion != "switching":
+        constant = draw(config.diffusivity, particles, rng)
+        return np.broadcast_to(constant, (frames, particles))
+    dwell = motions.switching_dwells(
+        frames, particles, config.switching_probability, config.shortest_dwell, rng
+    )
+    dwells = int(dwell.max()) + 1
+    levels = draw(config.diffusivity, dwells * particles, rng).reshape(dwells, particles)
+    return np.take_along_axis(levels, dwell, axis=0)
+
+
+def _walk(
+    start: Float[np.ndarray, "particle axis"],
+    steps: Float[np.ndarray, "frame particle axis"],
+    diffusivity: Float[np.ndarray, "frame particle"],
+    exponent: Float[np.ndarray, " particle"],
+    config: Simulate,
+) -> Float[np.ndarray, "frame particle axis"]:
+    """Positions of objects whose steps have the D of the frame where they begin.
+
+    Here, and nowhere else, motion gets its amplitude: MSD = 2D(Δt n)^α along each axis.
+    """
+    scale = physics.displacement_scaling(diffusivity * config.dt**exponent)
+    scaled = np.concatenate([steps[:1], scale[:-1, :, None] * steps[1:]])
+    return _confine(start + np.cumsum(scaled, axis=0), config)
 
 
 def _walk_landscape(
@@ -240,10 +295,38 @@ def _walk_landscape(
     return position, diffusivity
 
 
-def _confine(position: np.ndarray, config: Simulate) -> np.ndarray:
+def _confine(
+    position: Float[np.ndarray, "*n axis"], config: Simulate
+) -> Float[np.ndarray, "*n axis"]:
+    """Positions between the walls: the free path, folded.
+
+    This is exact where steps are independent. Fractional Brownian motion keeps its memory of the
+    steps it would have made, so that near the walls its law is that of the folded path.
+    """
     if config.boundary == "free":
         return position
-    return physics.reflect(position, config.field_of_view)
+    axes = np.moveaxis(position, -1, 0)
+    folded = [physics.reflect(axis, side) for axis, side in zip(axes, _box(config), strict=True)]
+    return np.stack(folded, axis=-1)
+
+
+def _box(config: Simulate) -> list[float]:
+    """Its sides, px."""
+    return [config.field_of_view, config.field_of_view, config.depth][: config.dimensions]
+
+
+def _looks(
+    config: Simulate, frames: int, particles: int, rng: np.random.Generator
+) -> dict[str, Float[np.ndarray, "*frame particle"]]:
+    """What an object is seen by, in every frame or once for all."""
+    if config.refractive_index is not None:
+        return {
+            "refractive_index": rng.uniform(*config.refractive_index, particles),
+            "object_radius": rng.uniform(*config.object_radius, particles),
+        }
+    own = rng.uniform(*config.intensity, particles)
+    noise = rng.normal(0, config.intensity_sd, (frames, particles))
+    return {"intensity": np.maximum(own + noise, 0)}
 
 
 def _generator(seed: int, video: int, stage: Literal["build", "observe"]) -> np.random.Generator:
@@ -254,21 +337,35 @@ def _generator(seed: int, video: int, stage: Literal["build", "observe"]) -> np.
 def _shuffle_within_frames(columns: Mapping[str, np.ndarray], rng: np.random.Generator) -> Columns:
     """Rows sorted by frame, at random within each."""
     order = np.lexsort([rng.random(len(columns["frame"])), columns["frame"]])
-    return {name: columns[name][order].astype(kind) for name, kind in STORED_AS.items()}
+    return {name: columns[name][order].astype(STORED_AS[name]) for name in columns}
+
+
+ATTRIBUTES = ("field_of_view", "depth", "motions")
+
+
+def _attributes(config: Simulate) -> dict[str, Any]:
+    """What holds for all videos; observed localizations have it too."""
+    attributes: dict[str, Any] = {"field_of_view": [config.field_of_view, config.field_of_view]}
+    if config.dimensions == 3:
+        attributes["depth"] = config.depth
+    if config.classes:
+        attributes["motions"] = list(config.classes)
+    return attributes
 
 
 def _gather(
     videos: Sequence[Columns],
     n_frames: Sequence[int] | np.ndarray,
-    field_of_view: Sequence[float],
+    attributes: Mapping[str, Any],
 ) -> xr.Dataset:
     """The columns of all videos as one ragged data set of localizations."""
-    rows = {name: np.concatenate([columns[name] for columns in videos]) for name in STORED_AS}
+    names = [name for name in STORED_AS if name in videos[0]]
+    rows = {name: np.concatenate([columns[name] for columns in videos]) for name in names}
     return xr.Dataset(
         {name: ("localization", column) for name, column in rows.items()}
         | {
             "row_size": ("video", np.array([len(columns["frame"]) for columns in videos])),
             "n_frames": ("video", np.asarray(n_frames, dtype=np.int64)),
         },
-        attrs={"field_of_view": list(field_of_view)},
+        attrs=attributes,
     )

@@ -26,7 +26,7 @@ from magik.config import Features, Network, Recipe, Task
 from magik.dataset import Batch, GraphSet
 from magik.errors import InputError
 from magik.graphs import AXES
-from magik.network import MAGIK, MAGIKTracks, Output
+from magik.network import MAGIK, Head, MAGIKTracks, Output
 
 FORMAT = "magik checkpoint 1"
 
@@ -40,6 +40,7 @@ class Trained:
         task: what it predicts.
         features: what it sees.
         target_mean, target_sd: turn its output into the target's unit.
+        outputs: names of the classes, of a task of fractions.
         trained_on: ranges of the training set (see `ranges`).
     """
 
@@ -48,7 +49,12 @@ class Trained:
     features: Features
     target_mean: float
     target_sd: float
+    outputs: tuple[str, ...]
     trained_on: dict[str, Any]
+
+    def in_unit(self, said: Tensor) -> Tensor:
+        """[3, rows, outputs] what the network says: `in_unit` with the scale of its target."""
+        return in_unit(said, self.task, self.target_mean, self.target_sd)
 
 
 def fit(
@@ -92,7 +98,8 @@ def fit(
     noise = descriptor_noise(examples, recipe)
 
     torch.manual_seed(seed)
-    net = network.build(settings, features)
+    outputs = list(examples.graphs.attrs["motions"]) if task.target == "fractions" else []
+    net = network.build(settings, features, Head.of(task, len(outputs)))
     standardise(net, examples)
     net.to(device)
     optimizer = torch.optim.Adam(net.parameters(), lr=recipe.learning_rate)
@@ -104,6 +111,7 @@ def fit(
         "seed": seed,
         "target_mean": mean,
         "target_sd": sd,
+        "outputs": outputs,
         "trained_on": ranges(examples, recipe),
     }
     key = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
@@ -164,18 +172,18 @@ def fit(
 
 def _graph_set(path: str | Path, features: Features, task: Task, recipe: Recipe) -> GraphSet:
     graphs = store.open(path, schema.GRAPHS)
-    needed = ("linked", "skips") if task.level == "edge" else (task.target,)
+    needed = ("linked", "skips") if task.level == "edge" else (task.variable,)
     for target in (*needed, *(["linked"] if recipe.link_loss else [])):
         if target not in graphs:
             raise InputError(
                 f"{path}: no target '{target}': the truth of these graphs is not known. "
                 "Train on simulated or annotated data."
             )
-    return GraphSet(graphs, features, str(path))
+    return GraphSet(graphs, features, task, str(path))
 
 
 def _target_scale(examples: GraphSet, task: Task) -> tuple[float, float]:
-    """Mean and s.d. of a regressed target; edges are classified and need none."""
+    """Mean and s.d. of a regressed number; edges are classified, fractions are of order 1."""
     target = true_of(examples, task).astype(np.float64)
     known = target[np.isfinite(target)]
     if len(known) == 0:
@@ -183,16 +191,16 @@ def _target_scale(examples: GraphSet, task: Task) -> tuple[float, float]:
             f"{examples.where}: not one {task.level} with a known '{task.target}' to learn from. "
             "Simulate more videos, or set the reach of the graph so that there are edges."
         )
-    if task.level == "edge":
+    if task.level == "edge" or task.target == "fractions":
         return 0.0, 1.0
     return float(known.mean()), float(known.std()) or 1.0
 
 
 def true_of(examples: GraphSet, task: Task) -> np.ndarray:
-    """What the task asks of every node, or edge, of a set."""
+    """What the task asks of every node, edge or graph of a set."""
     if task.target == "same_track":
         return examples.graphs["linked"].to_numpy() | examples.graphs["skips"].to_numpy()
-    return examples.graphs[task.target].to_numpy()
+    return examples.graphs[task.variable].to_numpy()
 
 
 def descriptor_noise(examples: GraphSet, recipe: Recipe) -> np.ndarray | None:
@@ -250,6 +258,9 @@ def ranges(examples: GraphSet, recipe: Recipe) -> dict[str, Any]:
         known = known[np.isfinite(known)]
         if len(known):
             covered["displacement_scaling"] = [float(known.min()), float(known.max())]
+    if "video_exponent" in graphs:
+        known = graphs["exponent"].to_numpy()
+        covered["exponent"] = [float(np.nanmin(known)), float(np.nanmax(known))]
     if "intensity" in examples.features.node:
         column = examples.features.node.index("intensity")
         parts = [part[:, column] for part in examples.columns("node") if len(part)]
@@ -294,21 +305,59 @@ def window(recipe: Recipe, progress: float) -> int | tuple[float, float] | None:
 def loss_of(
     net: MAGIK | MAGIKTracks, batch: Batch, task: Task, recipe: Recipe, mean: float, sd: float
 ) -> Tensor:
-    """Loss of a batch by task, plus the auxiliary link loss of every round of soft tracks."""
+    """Loss of a batch by task, plus the auxiliary losses of its objects and links.
+
+    The link loss is that of every round of soft tracks.
+    """
     said = net(batch)
     if task.loss == "l1":
-        known = torch.isfinite(batch.target)
-        error = (said.node - (batch.target - mean) / sd)[known].abs()
-        loss = error.sum() / max(1, len(error))
+        loss = _regression_loss(*_answer(said, batch, task), task, mean, sd)
+    elif task.loss == "cross_entropy":
+        logit, fractions = _answer(said, batch, task)
+        known = torch.isfinite(fractions).all(dim=1)
+        loss = F.cross_entropy(logit[known], fractions[known], reduction="sum")
+        loss = loss / max(1, int(known.sum()))
     elif task.loss == "parent_choice":
         choices = [found.parent_choice(batch.linked, batch.edge_index) for found in said.links]
         loss = torch.stack(choices).mean()
     else:
         loss = edge_loss(said.edge, wanted(batch, task), recipe.class_weights)
+    if recipe.object_loss and task.level == "graph":
+        loss = loss + recipe.object_loss * _object_loss(said, batch, task, mean, sd)
     if recipe.link_loss and said.links:
         links = [found.loss(batch.linked, batch.edge_index) for found in said.links]
         loss = loss + recipe.link_loss * torch.stack(links).mean()
     return loss
+
+
+def _answer(said: Output, batch: Batch, task: Task) -> tuple[Tensor, Tensor]:
+    """[rows, outputs] what the network says, and the truth, [rows, 1] if it is one number."""
+    if task.level == "node":
+        return said.node, batch.target[:, None]
+    assert said.graph is not None  # networks for this level have it
+    return said.graph, batch.video_target
+
+
+def _object_loss(said: Output, batch: Batch, task: Task, mean: float, sd: float) -> Tensor:
+    """What a task of whole videos asks, asked of each object by each of its nodes."""
+    if task.target == "exponent":
+        return _regression_loss(said.node, batch.target[:, None], task, mean, sd)
+    known = torch.isfinite(batch.target)
+    loss = F.cross_entropy(said.node[known], batch.target[known].long(), reduction="sum")
+    return loss / max(1, int(known.sum()))
+
+
+def _regression_loss(said: Tensor, target: Tensor, task: Task, mean: float, sd: float) -> Tensor:
+    """Mean absolute error; of quantiles the pinball loss, doubled: the middle's is then the same.
+
+    `said` [rows, outputs] is standardised, `target` [rows, 1 or outputs] is not; NaN = unknown.
+    """
+    known = torch.isfinite(target).all(dim=1)
+    error = ((target - mean) / sd - said)[known]
+    if task.quantiles is not None:
+        quantile = error.new_tensor(task.quantiles)
+        error = 2 * torch.maximum(quantile * error, (quantile - 1) * error)
+    return error.abs().mean(dim=1).sum() / max(1, len(error))
 
 
 def wanted(batch: Batch, task: Task) -> Tensor:
@@ -344,7 +393,10 @@ def evaluate(
     sd: float,
     device: torch.device,
 ) -> float:
-    """Validation error over whole videos: MAE in the target's unit, or 1 - F1 of edges."""
+    """Validation error over whole videos: MAE in the target's unit, or 1 - F1 of edges.
+
+    Of classes, the MAE of their probabilities; of an interval, that of its middle.
+    """
     net.eval()
     said, true = [], []
     with torch.no_grad():
@@ -353,24 +405,41 @@ def evaluate(
             if len(batch.frame) == 0:
                 continue
             output = net(batch)
-            if task.level == "node":
-                said.append(output.node * sd + mean)
-                true.append(batch.target)
-            else:
+            if task.level == "edge":
                 said.append(edge_probability(output, task) > 0.5)
                 true.append(wanted(batch, task))
+            else:
+                found, target = _answer(output, batch, task)
+                said.append(in_unit(found, task, mean, sd)[1])
+                true.append(target)
     net.train()
-    if task.level == "node":
+    if task.level != "edge":
         error = (torch.cat(said) - torch.cat(true)).abs()
         return float(error[torch.isfinite(error)].mean())
     found, linked = torch.cat(said), torch.cat(true)
     return 1 - 2 * float((found & linked).sum()) / max(1, int(found.sum() + linked.sum()))
 
 
+def in_unit(said: Tensor, task: Task, mean: float, sd: float) -> Tensor:
+    """[3, rows, outputs] lower end, middle and upper end, in the target's unit.
+
+    Logits of classes become probabilities. Without quantiles all three are the same. `said`
+    [rows, outputs] is the network's, at the level of the task.
+    """
+    if task.loss == "cross_entropy":
+        said = said.softmax(dim=-1)
+    said = said * sd + mean
+    if task.quantiles is None:
+        return said.expand(3, *said.shape)
+    return said.T[:, :, None]
+
+
 def constant_error(graphs: GraphSet, task: Task, mean: float) -> float:
     """The validation error of saying the training mean everywhere, or that all is linked."""
     true = true_of(graphs, task)
-    if task.level == "node":
+    if task.target == "fractions":
+        return float(np.nanmean(np.abs(true - np.nanmean(true, axis=0))))
+    if task.level != "edge":
         return float(np.nanmean(np.abs(true - mean)))
     return 1 - 2 * float(true.sum()) / max(1, len(true) + int(true.sum()))
 
@@ -486,15 +555,18 @@ def load(path: str | Path) -> Trained:
     if said.get("format") != FORMAT:
         raise InputError(f"{path}: holds '{said.get('format')}'; expected '{FORMAT}'.")
     features = Features(**said["features"])
-    net = network.build(Network(**said["network"]), features)
+    task = Task(**said["task"])
+    outputs = tuple(said.get("outputs", ()))
+    net = network.build(Network(**said["network"]), features, Head.of(task, len(outputs)))
     net.load_state_dict(weights)
     net.eval()
     return Trained(
         net=net,
-        task=Task(**said["task"]),
+        task=task,
         features=features,
         target_mean=said["target_mean"],
         target_sd=said["target_sd"],
+        outputs=outputs,
         trained_on=said["trained_on"],
     )
 

@@ -1,4 +1,4 @@
-"""Videos drawn by hand or by ten lines of numpy, for tests of graphs and networks."""
+"""Videos and tracks drawn by hand or by ten lines of numpy."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import tifffile
 import xarray as xr
 
-from magik import physics
+from magik import lineage, physics
 
 
 def video(
@@ -63,6 +63,102 @@ def crossing() -> xr.Dataset:
     a = [(t, float(t), 3.0 - t, 0) for t in range(4)]
     b = [(t, float(t), float(t), 1) for t in range(4)]
     return video(a + b)
+
+
+SHAPE = (24, 32)
+"""y, x; px; of the field of view of `family`."""
+
+
+def family() -> xr.Dataset:
+    """TRACKS: A divides into B and C; D is not seen in frames 2 and 3; E is alone.
+
+    track, label   frame 0 1 2 3 4 5
+       0   30      A     A A A . . .
+       1   90      D     D D . . D D
+       2   40      B     . . . B B B
+       3   50      C     . . . C C C
+       4   70      E     . . . . . E
+    """
+    rows = [(t, 30, 8.5, 8.5 + t) for t in (0, 1, 2)]
+    rows += [(t, 90, 20.5, 26.5 - t) for t in (0, 1, 4, 5)]
+    rows += [(t, 40, 5.5, 10.5) for t in (3, 4, 5)]
+    rows += [(t, 50, 12.5, 10.5) for t in (3, 4, 5)]
+    rows += [(5, 70, 20.5, 4.5)]
+    links = [((0, 30), (1, 30)), ((1, 30), (2, 30)), ((2, 30), (3, 40)), ((2, 30), (3, 50))]
+    links += [((t, name), (t + 1, name)) for t in (3, 4) for name in (40, 50)]
+    links += [((0, 90), (1, 90)), ((1, 90), (4, 90)), ((4, 90), (5, 90))]
+    return tracked(rows, links, first_frame=7)
+
+
+def merging() -> xr.Dataset:
+    """TRACKS: A and B meet in C, which divides into D and E.
+
+    track, label   frame 0 1 2 3 4
+       0   10      A     A A . . .
+       1   20      B     B B . . .
+       2   30      C     . . C . .
+       3   40      D     . . . D D
+       4   50      E     . . . E E
+    """
+    rows = [(t, 10, 6.5, 8.5) for t in (0, 1)] + [(t, 20, 16.5, 8.5) for t in (0, 1)]
+    rows += [(2, 30, 11.5, 12.5)]
+    rows += [(t, 40, 6.5, 16.5) for t in (3, 4)] + [(t, 50, 16.5, 16.5) for t in (3, 4)]
+    links = [((0, name), (1, name)) for name in (10, 20)]
+    links += [((1, 10), (2, 30)), ((1, 20), (2, 30)), ((2, 30), (3, 40)), ((2, 30), (3, 50))]
+    links += [((3, name), (4, name)) for name in (40, 50)]
+    return tracked(rows, links)
+
+
+def tracked(rows: list[tuple[int, int, float, float]], links: list, **attrs) -> xr.Dataset:
+    """TRACKS of (frame, label, y, x) and of links between rows named by (frame, label)."""
+    rows = sorted(rows, key=lambda row: (row[0], row[2]))  # frame, then y
+    frame, label, y, x = np.array(rows).T
+    row = "localization"
+    localizations = xr.Dataset(
+        {
+            "row_size": ("video", [len(rows)]),
+            "n_frames": ("video", [int(frame.max()) + 1]),
+            "frame": (row, frame.astype(int)),
+            "x": (row, x),
+            "y": (row, y),
+            "area": (row, np.full(len(rows), 9.0)),
+            "label": (row, label.astype(int)),
+        },
+        attrs={"field_of_view": list(SHAPE)} | attrs,
+    )
+    at = {(t, name): place for place, (t, name, _, _) in enumerate(rows)}
+    ends = np.array([(at[one], at[two]) for one, two in links], int).reshape(-1, 2).T
+    return lineage.tracks_of_links(localizations, ends, "drawn")
+
+
+def squares(tracks: xr.Dataset) -> np.ndarray:
+    """Masks [frame, y, x]: a square of 3 x 3 px for each localization."""
+    masks = np.zeros((int(tracks["n_frames"][0]), *SHAPE), np.uint16)
+    for t, name, y, x in named_rows(tracks):
+        masks[t, int(y) - 1 : int(y) + 2, int(x) - 1 : int(x) + 2] = name
+    return masks
+
+
+def named_rows(tracks: xr.Dataset) -> list[tuple[int, int, float, float]]:
+    """(frame, label, y, x) of each row."""
+    columns = (tracks[name].to_numpy().tolist() for name in ("frame", "label", "y", "x"))
+    return list(zip(*columns, strict=True))
+
+
+def deep(tracks: xr.Dataset) -> xr.Dataset:
+    """The same cells in a volume, in its third plane."""
+    return tracks.assign(z=("localization", np.full(tracks.sizes["localization"], 2.5)))
+
+
+def nothing() -> xr.Dataset:
+    """TRACKS: three frames without a cell."""
+    empty = {name: ("localization", np.zeros(0)) for name in "xy"}
+    whole = {name: ("localization", np.zeros(0, int)) for name in ("frame", "label", "track")}
+    return xr.Dataset(
+        {**empty, **whole, "row_size": ("video", [0]), "n_frames": ("video", [3]),
+         "parent": ("track", np.zeros(0, int))},
+        attrs={"field_of_view": list(SHAPE), "linker": "drawn"},
+    )  # fmt: skip
 
 
 def brownian(videos: int, frames: int, particles: int, seed: int, side: float = 32.0) -> xr.Dataset:

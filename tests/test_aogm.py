@@ -115,7 +115,7 @@ def test_operations_on_a_drawn_mitosis(lost, wrong, expected):
     cost = deleted + 1.5 * added + changed
     assert aogm.lnk(tracks) == pytest.approx(1 - cost / (1.5 * links))
     right = links - added
-    assert aogm.edge_f1(tracks) == pytest.approx(2 * right / (2 * right + deleted + added))
+    assert aogm.link_f1(tracks) == pytest.approx(2 * right / (2 * right + deleted + added))
 
 
 def test_no_link_is_worth_nothing_and_no_tracks_are_worth_less():
@@ -150,7 +150,7 @@ def test_a_division_is_found_if_mother_and_both_daughters_are():
 
 def test_no_truth_gives_no_score():
     alone = tracked(truth([(0, 0), (1, 1)]), set())
-    assert np.isnan([aogm.lnk(alone), aogm.edge_f1(alone), aogm.division_f1(alone)]).all()
+    assert np.isnan([aogm.lnk(alone), aogm.link_f1(alone), aogm.division_f1(alone)]).all()
     empty = tracked(truth([]), set())
     assert np.isnan([value for _, value, _ in aogm.scores(empty)]).all()
 

@@ -102,10 +102,38 @@ def test_without_images_and_lineage(source):
 def test_parts_of_one_label_are_one_cell(tmp_path):
     masks = np.zeros((1, 3, 9), np.uint8)
     masks[0, 1, 0] = masks[0, 1, 8] = 1
+    masks[0, 1, 6] = 2
     write(tmp_path / "masks.tif", masks)
     video = cells.read(Source(masks=str(tmp_path / "masks.tif")))
-    assert video.x.values.tolist() == [4.5]
-    assert video.area.values.tolist() == [2]
+    assert video.x.values.tolist() == [4.5, 6.5]
+    assert video.area.values.tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(("value", "dtype"), [(255, np.uint8), (1, np.uint16), (1, bool)])
+def test_a_foreground_is_no_label(tmp_path, value, dtype):
+    """In frame 2 the two daughters touch, as one region; in frame 3 they are two."""
+    masks = ((drawn() > 0) * value).astype(dtype)
+    path = save(tmp_path / "masks", "t", masks.astype(np.uint8), first=5)
+    with pytest.raises(InputError, match=rf"masks: frame 8: 2 separate .* is {value}: a fore"):
+        cells.read(Source(masks=str(path)))
+    assert cells.read(Source(masks=str(path), frames=(5, 8))).sizes["localization"] == 3
+    write(tmp_path / "others.tif", np.where(masks[:, :, :4], value, drawn()[:, :, :4]))
+    cells.read(Source(masks=str(tmp_path / "others.tif")))
+
+
+def test_one_cell_may_have_specks_and_a_lineage_may_call_two_regions_one(tmp_path):
+    masks = np.zeros((2, 12, 12), np.uint8)
+    masks[:, 2:6, 2:6], masks[1, 9, 8:11] = 255, 255  # 16 px and 3
+    write(tmp_path / "masks.tif", masks)
+    assert cells.read(Source(masks=str(tmp_path / "masks.tif"))).sizes["localization"] == 2
+    masks[1, 8:10, 8:11] = 255
+    write(tmp_path / "masks.tif", masks)
+    (tmp_path / "man_track.txt").write_text("255 0 1 0\n")
+    source = Source(masks=str(tmp_path / "masks.tif"))
+    with pytest.raises(InputError, match="a foreground"):
+        cells.read(source)
+    told = source.model_copy(update={"lineage": str(tmp_path / "man_track.txt")})
+    assert cells.read(told).sizes["localization"] == 2
 
 
 def test_masks_are_those_that_were_measured(source):

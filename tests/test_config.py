@@ -70,10 +70,10 @@ def test_what_ships_is_accepted_at_every_scale(scale):
             {"figures": {"fig4": {"panels": {"a": {"panel": "frame", "of": "difusivity"}}}}},
             "figures.fig4.panels.a.of: no 'difusivity'. Did you mean 'diffusivity'?",
         ),
-        (sample(experiment="nothing"), "samples.mine.experiment: no 'nothing'. Known: "),
+        (sample(experiment="qqq"), "samples.mine.experiment: no 'qqq'. Known: "),
         (
-            sample(experiment="diffusivity_published"),
-            "samples.mine.experiment: 'diffusivity_published' has no tier 'coordinates'",
+            sample(experiment="exponent") | {"experiments": {"exponent": {"tiers": ["images"]}}},
+            "samples.mine.experiment: 'exponent' has no tier 'coordinates'",
         ),
         (sample(pixelsize_um=1, pixel_size_um=None), "Did you mean 'pixel_size_um'?"),
         (
@@ -115,7 +115,7 @@ def test_what_ships_is_accepted_at_every_scale(scale):
         ),
         (
             simulate(motion="anomalous", classes={"wait": {"model": "ctrw", "exponent": [1, 1.2]}}),
-            "exponent: from 1 to 1.2; ctrw needs 0 < α <= 1",
+            "exponent: from 1 to 1.2; ctrw needs 0.03 <= α <= 1",
         ),
         (simulate(dimensions=3), "dimensions: 3 with motion: brownian; only anomalous motion has"),
         (

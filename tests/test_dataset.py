@@ -90,7 +90,7 @@ def test_a_lazy_store_gives_the_same_batches(tmp_path, examples, monkeypatch):
 
 def test_a_feature_that_is_not_there_is_refused(examples):
     with pytest.raises(InputError, match=r"g\.zarr: no node feature 'area'.*It has: x, y, int"):
-        dataset.GraphSet(examples.graphs, Features(node=("area",)), "g.zarr")
+        dataset.GraphSet(examples.graphs, Features(node=("area",)), None, "g.zarr")
 
 
 def pairs(batch, name="linked") -> set[tuple[int, int]]:

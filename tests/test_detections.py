@@ -11,7 +11,7 @@ import zarr
 from geff.core_io import write_arrays
 
 from magik import detections, lineage, lineages, schema
-from magik.config import Source
+from magik.config import Sample, Source
 from magik.errors import InputError
 
 ROWS = pd.DataFrame(
@@ -185,6 +185,41 @@ def test_a_table_that_we_wrote_says_the_same(tmp_path):
     xr.testing.assert_identical(video.drop_vars(truth), rows.drop_vars(truth))
 
 
+def test_a_table_given_is_kept_beside_its_tracks(tmp_path):
+    """Rows in any order, of some frames: text, and columns by the names that ours have."""
+    rows = ROWS.iloc[[4, 2, 0, 3, 1]].reset_index(drop=True)
+    rows = rows.assign(track_id=["t8", "t7", "t4", "t7'", "t5"], size=[9.25, 9, np.nan, 10, 21])
+    video = read_rows(tmp_path, rows, frames=(5, 9), columns={"particle": "id"})
+    source = Source(table=str(tmp_path / "cells.csv"), frames=(5, 9), columns={"particle": "id"})
+    given = detections.given(source)
+    assert given["x"].tolist() == video["x"].values.tolist()
+    assert given.index.tolist() == [4, 1, 3, 0]
+    video = video.drop_vars(["particle", "parent_particle"])
+    links = np.array([[0, 0, 1], [1, 2, 3]])
+    table = lineages.table(lineage.tracks_of_links(video, links, "drawn"), given=given)
+    kept = table[[*rows.columns.drop("track_id"), "track_id_given"]]
+    kept = kept.rename(columns={"track_id_given": "track_id"})[rows.columns]
+    pd.testing.assert_frame_equal(kept, rows.drop(index=2), check_index_type=False)
+    assert table["track_id"].tolist() == [2, 2, 3, 1]
+    assert table["parent_id"].tolist() == [1, 1, 1, 0]
+
+
+def test_no_table_is_given_by_others(tmp_path):
+    assert detections.given(write_geff(tmp_path / "g.zarr", EDGES)) is None
+
+
+def test_our_table_of_a_given_one_is_read_again(tmp_path):
+    """`t` and `frame`, `x` and `x_px` say the same: no choice to be made."""
+    rows = ROWS.drop(columns=["id", "parent"])
+    video = read_rows(tmp_path, rows)
+    tracks = lineage.tracks_of_links(video, np.array([[0, 1], [1, 2]]), "drawn")
+    given = detections.given(Source(table=str(tmp_path / "cells.csv")))
+    again = read_rows(tmp_path, lineages.table(tracks, given=given))
+    assert again["particle"].values.tolist() == [1, 1, 1, 2, 3]
+    truth = ["particle", "parent_particle"]
+    xr.testing.assert_identical(again.drop_vars(truth), video)
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
@@ -215,17 +250,24 @@ def test_tables_that_are_refused(tmp_path):
 
 
 def write_geff(
-    path: Path, edges: list[tuple[int, int]], directed: bool = True, timed: bool = True
+    path: Path,
+    edges: list[tuple[int, int]],
+    directed: bool = True,
+    timed: bool = True,
+    unit: str | None = None,
+    unit_px: float = 1.0,
+    **more: np.ndarray,
 ) -> Source:
-    """The detections of ROWS, counted from the centre of the first pixel.
+    """The detections of ROWS, counted from the centre of the first pixel, in a unit of length.
 
     Axes have other names, and some properties are left out.
     """
-    axes = [{"name": "time", "type": "time"}, *({"name": n, "type": "space"} for n in "YX")]
-    columns = {"time": ROWS.t, "Y": ROWS.y - 0.5, "X": ROWS.x - 0.5}
-    columns |= {"area": ROWS.area, "tracklet": ROWS.id}
+    axes = [{"name": "time", "type": "time"}]
+    axes += [{"name": n, "type": "space", "unit": unit} for n in "YX"]
+    columns = {"time": ROWS.t, "Y": (ROWS.y - 0.5) / unit_px, "X": (ROWS.x - 0.5) / unit_px}
+    columns |= {"area": ROWS.area, "tracklet": ROWS.id, **more}
     properties = {
-        name: {"values": values.to_numpy(), "missing": None} for name, values in columns.items()
+        name: {"values": np.array(values), "missing": None} for name, values in columns.items()
     }
     properties["seldom"] = {"values": np.arange(5.0), "missing": np.arange(5) == 2}
     properties["position"] = {"values": np.zeros((5, 2)), "missing": None}
@@ -257,6 +299,40 @@ def test_the_edges_of_a_geff_in_any_order_and_direction(tmp_path):
         detections.read(write_geff(tmp_path / "a.zarr", turned, directed=False)),
         detections.read(write_geff(tmp_path / "b.zarr", EDGES)),
     )
+
+
+@pytest.mark.parametrize(("unit", "um"), [("micrometer", 1.0), ("nanometer", 1e-3)])
+def test_lengths_in_a_geff_become_px(tmp_path, unit, um):
+    """0.25 µm a px: a unit is 4 or 0.004 px, also of a radius; nobody knows of areas."""
+    path, px = tmp_path / "g.zarr", um / 0.25
+    source = write_geff(path, EDGES, unit=unit, unit_px=px, radius=np.full(5, 3.0))
+    line = rf"g.zarr: axis 'Y' is in units of a {unit}; .* Give pixel_size_um beside geff"
+    with pytest.raises(InputError, match=line) as error:
+        detections.read(source)
+    assert "\n" not in str(error.value)
+    video = detections.read(source.model_copy(update={"pixel_size_um": 0.25}))
+    rows = read_rows(tmp_path, ROWS.drop(columns=["area", "intensity_mean"]).assign(radius=3 * px))
+    xr.testing.assert_allclose(video, rows)
+
+
+def test_units_of_a_geff_that_are_px_and_frames_all_the_same(tmp_path):
+    plain = detections.read(write_geff(tmp_path / "g.zarr", EDGES))
+    for unit in ("pixel", "micrometer", "foot"):
+        source = write_geff(tmp_path / "h.zarr", EDGES, unit=unit)
+        told = source.model_copy(update={"columns": {"x": "X", "y": "Y"}, "pixel_size_um": 0.25})
+        xr.testing.assert_identical(detections.read(told), plain)
+    with pytest.raises(InputError, match=r"h.zarr: axis 'Y' is in units of a foot; .* Convert it"):
+        detections.read(source.model_copy(update={"pixel_size_um": 0.25}))
+
+
+def test_a_sample_tells_its_geff_how_large_a_pixel_is():
+    units = {"pixel_size_um": 0.5, "frame_interval_s": 1, "experiment": "lineages"}
+    sample = Sample(cells={"geff": "g.geff"}, **units)
+    assert sample.cells.pixel_size_um == 0.5
+    assert Sample(**sample.model_dump()) == sample
+    assert Sample(cells={"table": "t.csv"}, **units).cells.pixel_size_um is None
+    other = {"geff": "g.geff", "pixel_size_um": 2}
+    assert Sample(cells=other, **units).cells.pixel_size_um == 2
 
 
 def test_a_geff_without_edges_tells_no_truth(tmp_path):

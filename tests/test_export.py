@@ -99,6 +99,17 @@ def test_tables_read_back_and_are_equal_in_bytes(
     pd.testing.assert_frame_equal(read(one), table, rtol=1e-5, check_dtype=False)
 
 
+def test_what_was_read_from_a_table_is_written_as_it_was(tmp_path):
+    """Also whole numbers in a column with a gap, which pandas holds as floating point."""
+    text = "id,seconds,name\n1234567,1712345678.125,A\n,0.1,\n12345678901,-3e-07,C\n"
+    (tmp_path / "given.csv").write_text(text)
+    given = pd.read_csv(tmp_path / "given.csv")
+    export.save_table(given, tmp_path / "ours.csv", digits=15)
+    assert (tmp_path / "ours.csv").read_text() == text
+    export.save_table(given, tmp_path / "short.csv")
+    assert "1.23457e+06" in (tmp_path / "short.csv").read_text(), "test invalid"
+
+
 def test_nothing_stands_where_writing_failed(tmp_path, monkeypatch):
     monkeypatch.setattr(pd.DataFrame, "to_csv", lambda self, path, **_: path.write_text("x") // 0)
     with pytest.raises(ZeroDivisionError):
@@ -184,3 +195,36 @@ def test_a_sample_unlike_the_training_is_told(predictions, localizations, traine
     warnings = export.summary(predictions, localizations, SAMPLE)["warnings"]
     assert len(warnings) == (says is not None)
     assert all(says in sentence and "\n" not in sentence for sentence in warnings)
+
+
+def test_an_exponent_has_no_unit_and_an_interval(predictions, localizations):
+    ends = {"lower": [0.1, 0.3, 0.4, 0.5], "upper": [0.3, 0.5, 0.9, 1.1]}
+    said = predictions.assign({n: ("localization", np.array(v)) for n, v in ends.items()})
+    table = export.table(said.assign_attrs(target_name="exponent"), localizations, SAMPLE)
+    np.testing.assert_allclose(table["exponent"], [0.2, 0.4, 0.6, 0.8], rtol=1e-6)
+    np.testing.assert_allclose(table["exponent_upper"], ends["upper"])
+    assert not [name for name in table if name.startswith("diffusivity")]
+    of_d = export.table(said, localizations, SAMPLE)
+    np.testing.assert_allclose(
+        of_d["diffusivity_um2_s_lower"], np.square(ends["lower"]) / 2 * UM2_S
+    )
+    summary = export.motion_summary(
+        said.assign_attrs(target_name="exponent"), localizations, SAMPLE
+    )
+    assert summary["exponent"]["median"] == pytest.approx(0.5)
+    assert summary["frames"] == 4
+
+
+def test_a_recording_as_a_whole(localizations):
+    said = xr.Dataset(
+        {"prediction": (("video", "output"), [[0.25, 0.75]])},
+        attrs={"target_name": "fractions", "output": ["fbm", "ctrw"], "trained_on": "{}"},
+    )
+    assert export.video_table(said).to_dict("list") == {
+        "quantity": ["fraction", "fraction"], "of": ["fbm", "ctrw"], "value": [0.25, 0.75]
+    }  # fmt: skip
+    assert export.motion_summary(said, localizations, SAMPLE)["fraction_of_ctrw"] == {"value": 0.75}
+    alpha = said.isel(output=[0]).assign_attrs(target_name="video_exponent", output=["exponent"])
+    alpha = alpha.assign(lower=alpha["prediction"] - 0.1, upper=alpha["prediction"] + 0.1)
+    summary = export.motion_summary(alpha, localizations, SAMPLE)
+    assert summary["exponent"] == {"value": 0.25, "lower": 0.15, "upper": 0.35}

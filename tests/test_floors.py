@@ -58,8 +58,9 @@ def test_the_constant_guess_has_the_errors_of_the_uniform_distribution():
         Exponential(exponential=0.1, within=(0.001, 1)),
     ],
 )
-def test_the_prior_is_what_the_simulation_draws(drawn):
-    prior = floors.Prior.of(Simulate(diffusivity=drawn))
+@pytest.mark.parametrize("motion", ["brownian", "switching"])
+def test_the_prior_is_what_the_simulation_draws(drawn, motion):
+    prior = floors.Prior.of(Simulate(motion=motion, diffusivity=drawn))
     sample = simulate.draw(drawn, 40_000, np.random.default_rng(0))
     counts, _ = np.histogram(sample, prior.edges)
     error = np.sqrt(prior.weight * len(sample)) + 1

@@ -220,3 +220,29 @@ def test_a_lone_cell_reaches_as_far_as_its_field_of_view():
 def test_cells_that_do_not_move_have_a_reach_too():
     still = video([(t, x, 5, int(x)) for t in range(3) for x in (2.0, 6.0)])
     assert graphs.reach(still, Graph(keep=1.0)).radius == graphs.LEAST_REACH
+
+
+def test_targets_of_a_video_count_particles_and_not_their_localizations():
+    """Particle 0 is seen three times, 1 and 2 once each; a false positive counts for nothing."""
+    drawn = video(
+        [(0, 1, 5, 0), (1, 1, 5, 0), (2, 1, 5, 0), (0, 3, 5, 1), (0, 5, 5, 2), (0, 7, 5, -1)]
+    )
+    particle = drawn["particle"].to_numpy()
+    drawn = drawn.assign(
+        exponent=("localization", np.choose(particle + 1, [np.nan, 0.5, 1.0, 1.2])),
+        motion=("localization", np.choose(particle + 1, [-1, 1, 0, 0])),
+    ).assign_attrs(motions=["ctrw", "fbm"])
+    graph = graphs.build(drawn, Graph())
+    schema.check(graph, schema.GRAPHS, "here")
+    np.testing.assert_allclose(graph["fractions"], [[2 / 3, 1 / 3]], rtol=1e-6)
+    np.testing.assert_allclose(graph["video_exponent"], [0.9], rtol=1e-6)
+    assert not {"exponent", "motion"} & set(graph.attrs["node_feature"])
+
+
+def test_a_video_without_particles_has_no_target():
+    drawn = video([(0, 5, 5, -1)]).assign(
+        exponent=("localization", [np.nan]), motion=("localization", [-1])
+    )
+    graph = graphs.build(drawn.assign_attrs(motions=["fbm", "ctrw"]), Graph())
+    assert np.isnan(graph["fractions"]).all()
+    assert np.isnan(graph["video_exponent"]).all()

@@ -106,12 +106,35 @@ def test_rows_without_links_are_tracks_of_their_own():
 
 
 def test_tracks_that_meet_end_and_one_begins():
-    """Rows 0 and 2 lead to row 3: the later of them, row 2, is the parent."""
+    """Rows 0 and 2 lead to row 3: the later of them, row 2, is the parent, row 0 another."""
     localizations = store([(0, 0, -1), (0, 1, -1), (1, 1, -1), (2, 2, -1), (3, 2, -1)])
     links = np.array([[0, 1, 2, 3], [3, 2, 3, 4]])
     tracks = lineage.tracks_of_links(localizations, links, "merging")
     assert tracks.track.values.tolist() == [0, 1, 1, 2, 2]
     assert tracks.parent.values.tolist() == [-1, -1, 1]
+    assert tracks.merge_track.values.tolist() == [2]
+    assert tracks.merge_parent.values.tolist() == [0]
+    assert lineage.families(tracks).tolist() == [[1, 0], [2, 2]]
+    again, division = lineage.links_of_tracks(tracks)
+    assert pairs(again) == [(1, 2), (0, 3), (2, 3), (3, 4)]
+    assert division.tolist() == [False, True, True, False]
+
+
+def test_no_link_of_tracks_that_merge_is_lost():
+    """Any links forward in time, of several to several, over gaps too; and of each video alone."""
+    rng = np.random.default_rng(1)
+    rows = [(t, -1, -1) for t in range(9) for _ in range(6)]
+    localizations = store(rows, rows)
+    frame = localizations["frame"].values
+    one, two = np.nonzero(frame[:, None] < frame)
+    inside = (one < 54) == (two < 54)
+    links = np.stack([one, two])[:, inside & (rng.random(len(one)) < 0.03)]
+    tracks = lineage.tracks_of_links(localizations, links, "drawn")
+    schema.check(tracks, schema.TRACKS, "tracks")
+    assert np.bincount(links[1]).max() > 2, "test invalid"
+    assert set(pairs(lineage.links_of_tracks(tracks)[0])) == set(pairs(links))
+    alone = [lineage.links_of_tracks(video)[0] for video in schema.videos(tracks)]
+    assert set(pairs(np.concatenate([alone[0], alone[1] + 54], axis=1))) == set(pairs(links))
 
 
 def test_the_order_of_the_links_does_not_matter():

@@ -10,80 +10,23 @@ import pytest
 import tifffile
 import xarray as xr
 from ctc_metrics.metrics import valid
+from drawn import SHAPE, deep, family, merging, named_rows, nothing, squares
 
 from magik import lineage, lineages, schema
 from magik.errors import InputError
 
-SHAPE = (24, 32)
-
 
 @pytest.fixture
 def tracks() -> xr.Dataset:
-    """A divides into B and C; D is not seen in frames 2 and 3; E is alone.
-
-    label   frame 0 1 2 3 4 5
-      30    A     A A A . . .
-      90    D     D D . . D D
-      40    B     . . . B B B
-      50    C     . . . C C C
-      70    E     . . . . . E
-    """
-    rows = [(t, 30, 8.5, 8.5 + t) for t in (0, 1, 2)]
-    rows += [(t, 90, 20.5, 26.5 - t) for t in (0, 1, 4, 5)]
-    rows += [(t, 40, 5.5, 10.5) for t in (3, 4, 5)]
-    rows += [(t, 50, 12.5, 10.5) for t in (3, 4, 5)]
-    rows += [(5, 70, 20.5, 4.5)]
-    rows.sort(key=lambda row: (row[0], row[2]))  # frame, then y
-    frame, label, y, x = np.array(rows).T
-    localizations = xr.Dataset(
-        {
-            "row_size": ("video", [len(rows)]),
-            "n_frames": ("video", [6]),
-            "frame": ("localization", frame.astype(int)),
-            "x": ("localization", x),
-            "y": ("localization", y),
-            "area": ("localization", np.full(len(rows), 9.0)),
-            "label": ("localization", label.astype(int)),
-        },
-        attrs={"field_of_view": list(SHAPE), "first_frame": 7},
-    )
-    at = {(t, name): row for row, (t, name, _, _) in enumerate(rows)}
-    links = [((0, 30), (1, 30)), ((1, 30), (2, 30)), ((2, 30), (3, 40)), ((2, 30), (3, 50))]
-    links += [((t, name), (t + 1, name)) for t in (3, 4) for name in (40, 50)]
-    links += [((0, 90), (1, 90)), ((1, 90), (4, 90)), ((4, 90), (5, 90))]
-    ends = np.array([(at[one], at[two]) for one, two in links]).T
-    return lineage.tracks_of_links(localizations, ends, "drawn")
+    return family()
 
 
 @pytest.fixture
 def labels(tracks) -> np.ndarray:
-    """A square of 3 x 3 px for each localization; a speck of label 80 in frame 0 is none."""
-    masks = np.zeros((6, *SHAPE), np.uint16)
-    for t, name, y, x in _rows(tracks):
-        masks[t, int(y) - 1 : int(y) + 2, int(x) - 1 : int(x) + 2] = name
+    """Of the tracks; a speck of label 80 in frame 0 is no localization."""
+    masks = squares(tracks)
     masks[0, 0, 0] = 80
     return masks
-
-
-def _rows(tracks):
-    columns = (tracks[name].to_numpy().tolist() for name in ("frame", "label", "y", "x"))
-    return list(zip(*columns, strict=True))
-
-
-def _deep(tracks: xr.Dataset) -> xr.Dataset:
-    """The same cells in a volume, in its third plane."""
-    return tracks.assign(z=("localization", np.full(tracks.sizes["localization"], 2.5)))
-
-
-def _nothing() -> xr.Dataset:
-    """Three frames without a cell."""
-    empty = {name: ("localization", np.zeros(0)) for name in "xy"}
-    whole = {name: ("localization", np.zeros(0, int)) for name in ("frame", "label", "track")}
-    return xr.Dataset(
-        {**empty, **whole, "row_size": ("video", [0]), "n_frames": ("video", [3]),
-         "parent": ("track", np.zeros(0, int))},
-        attrs={"field_of_view": list(SHAPE), "linker": "drawn"},
-    )  # fmt: skip
 
 
 def _is_valid(folder) -> bool:
@@ -104,9 +47,9 @@ def _files(folder) -> dict[str, bytes]:
     }
 
 
-def test_the_layouts_of_these_tests_are_the_real_ones(tracks):
+def test_the_layouts_of_drawn_tracks_are_the_real_ones(tracks):
     schema.check(tracks, schema.TRACKS, "tracks")
-    schema.check(_nothing(), schema.TRACKS, "nothing")
+    schema.check(nothing(), schema.TRACKS, "nothing")
 
 
 # challenge -----------------------------------------------------------------------------------
@@ -137,14 +80,14 @@ def test_challenge_lists_labels_cut_at_gaps(tmp_path, tracks, labels):
 
 @pytest.mark.parametrize("kind", ["masks", "discs", "masks, 3D", "discs, 3D"])
 def test_challenge_is_valid(tmp_path, tracks, labels, kind):
-    deep = "3D" in kind
-    masks = np.stack([labels * 0, labels, labels], axis=1) if deep else labels
+    solid = "3D" in kind
+    masks = np.stack([labels * 0, labels, labels], axis=1) if solid else labels
     folder = tmp_path / "01_RES"
     lineages.challenge(
-        _deep(tracks) if deep else tracks, masks if "masks" in kind else None, folder
+        deep(tracks) if solid else tracks, masks if "masks" in kind else None, folder
     )
     assert _is_valid(folder)
-    assert tifffile.imread(folder / "mask000.tif").shape == ((3, *SHAPE) if deep else SHAPE)
+    assert tifffile.imread(folder / "mask000.tif").shape == ((3, *SHAPE) if solid else SHAPE)
 
     lost = tifffile.imread(folder / "mask003.tif")
     tifffile.imwrite(folder / "mask003.tif", np.where(lost == 3, 0, lost), photometric="minisblack")
@@ -203,14 +146,25 @@ def test_discs_of_a_crowd_are_all_there(tmp_path):
     assert mask[3, 0] == 1, "the first one stays"
 
 
+def test_of_tracks_that_merge_one_parent_is_left_and_the_log_says_so(tmp_path, capsys):
+    """A = 1 and B = 2 meet in C = 3, which divides."""
+    lineages.challenge(merging(), squares(merging()), tmp_path / "01_RES")
+    lines = (tmp_path / "01_RES" / "res_track.txt").read_text().splitlines()
+    assert lines == ["1 0 1 0", "2 0 1 0", "3 2 2 1", "4 3 4 3", "5 3 4 3"]
+    assert _is_valid(tmp_path / "01_RES")
+    assert "01_RES: 1 links of tracks that merge are left out" in capsys.readouterr().out
+    lineages.challenge(family(), None, tmp_path / "02_RES")
+    assert capsys.readouterr().out == "", "test invalid"
+
+
 def test_a_large_volume_is_drawn_smaller(tmp_path, tracks, monkeypatch):
     """3 x 24 x 32 px into 200 voxels or fewer: a third of each side, 1 x 8 x 11."""
     monkeypatch.setattr(lineages, "MOST_VOXELS", 200)
-    lineages.challenge(_deep(tracks), None, tmp_path / "01_RES")
+    lineages.challenge(deep(tracks), None, tmp_path / "01_RES")
     masks = [tifffile.imread(tmp_path / "01_RES" / f"mask{t:03d}.tif") for t in range(6)]
     assert {mask.shape for mask in masks} == {(1, 8, 11)}
     names = {30: 1, 90: 2, 40: 3, 50: 4, 70: 5}
-    for t, name, y, x in _rows(tracks):
+    for t, name, y, x in named_rows(tracks):
         expected = 6 if name == 90 and t > 1 else names[name]
         assert masks[t][0, int(y / 3), int(x / 3)] == expected
     assert _is_valid(tmp_path / "01_RES")
@@ -264,8 +218,8 @@ def test_files_are_numbered_as_the_recording(tmp_path, tracks, labels, first, na
 @pytest.mark.parametrize("kind", ["discs", "masks", "discs, 3D"])
 def test_a_recording_without_cells(tmp_path, kind):
     folder = tmp_path / "01_RES"
-    nothing = _deep(_nothing()) if "3D" in kind else _nothing()
-    lineages.challenge(nothing, np.ones((3, *SHAPE), np.uint8) if kind == "masks" else None, folder)
+    empty = deep(nothing()) if "3D" in kind else nothing()
+    lineages.challenge(empty, np.ones((3, *SHAPE), np.uint8) if kind == "masks" else None, folder)
     assert (folder / "res_track.txt").read_text() == ""
     assert not tifffile.imread(folder / "mask002.tif").any()
 
@@ -325,7 +279,7 @@ def test_table_names_tracks_and_parents(tracks):
     assert ours["y_px"].tolist() == [5.5] * 3
     assert ours["y_um"].tolist() == [2.75] * 3
     assert ours["area"].tolist() == [9] * 3, "what else the store has of it"
-    plain = lineages.table(_deep(tracks))
+    plain = lineages.table(deep(tracks))
     assert list(plain.columns) == [
         "track_id", "parent_id", "frame", "x_px", "y_px", "z_px", "area", "label"
     ]  # fmt: skip
@@ -342,6 +296,33 @@ def test_columns_of_a_recording_do_not_replace_those_of_the_table(tracks):
     assert lineages.table(more)["time_s"].tolist() == own.tolist(), "no time of ours beside it"
 
 
+def test_a_table_that_was_given_comes_back_whole(tracks):
+    """In its own order of rows, here the reverse; what says the same as ours stands there once."""
+    rows = tracks.sizes["localization"]
+    given = pd.DataFrame(
+        {
+            "note": [f"cell {row}" for row in range(rows)],
+            "frame": tracks["frame"].to_numpy() + 7,
+            "x_px": tracks["x"].to_numpy() + 1,
+            "track_id": np.arange(rows) + 100,
+            "parent_id": "nobody",
+            "track_id_given": 0.5,
+        },
+        index=np.arange(rows)[::-1],
+    )
+    table = lineages.table(tracks, 0.5, 60, given)
+    plain = lineages.table(tracks, 0.5, 60).drop(columns=["area", "label"])
+    assert table[list(plain)].reset_index(drop=True).equals(plain[::-1].reset_index(drop=True))
+    assert list(table)[len(plain.columns) :] == [
+        "note", "x_px_given", "track_id_given_given", "parent_id_given", "track_id_given"
+    ]  # fmt: skip
+    assert table["note"].tolist() == given["note"].tolist()[::-1]
+    assert table["track_id_given_given"].tolist() == given["track_id"].tolist()[::-1]
+    assert table["x_px_given"].to_numpy() == pytest.approx(table["x_px"].to_numpy() + 1)
+    with pytest.raises(InputError, match=r"table of 13 rows, tracks of 14 .* changed since\?"):
+        lineages.table(tracks, given=given[1:])
+
+
 def test_napari_counts_from_the_centre_of_the_first_pixel(tracks):
     rows = lineages.napari(tracks)
     assert list(rows.columns) == ["track_id", "t", "y", "x"]
@@ -349,20 +330,38 @@ def test_napari_counts_from_the_centre_of_the_first_pixel(tracks):
         [2, 7, 20, 26], [2, 8, 20, 25], [2, 11, 20, 22], [2, 12, 20, 21]
     ]  # fmt: skip
     assert rows.equals(rows.sort_values(["track_id", "t"]))
-    assert list(lineages.napari(_deep(tracks)).columns) == ["track_id", "t", "z", "y", "x"]
+    assert list(lineages.napari(deep(tracks)).columns) == ["track_id", "t", "z", "y", "x"]
     assert lineages.napari_graph(tracks) == {3: [1], 4: [1]}
     text = json.dumps(lineages.napari_graph(tracks))
     assert {int(one): parents for one, parents in json.loads(text).items()} == {3: [1], 4: [1]}
 
 
-@pytest.mark.parametrize("deep", [False, True])
-def test_geff_reads_back(tmp_path, tracks, deep):
-    lineages.geff(_deep(tracks) if deep else tracks, tmp_path / "g.geff", 0.5, 60)
+def test_no_parent_of_tracks_that_merge_is_lost(tmp_path):
+    tracks = merging()
+    schema.check(tracks, schema.TRACKS, "tracks")
+    assert lineages.napari_graph(tracks) == {3: [1, 2], 4: [3], 5: [3]}
+    lineages.geff(tracks, tmp_path / "g.geff")
+    graph, _ = geff.read(tmp_path / "g.geff")
+    names = [[graph.nodes[n]["label"] for n in ends] for ends in graph.edges]
+    assert sorted(names) == [
+        [10, 10], [10, 30], [20, 20], [20, 30], [30, 40], [30, 50], [40, 40], [50, 50]
+    ]  # fmt: skip
+    table = lineages.table(tracks).set_index("label")
+    assert table.loc[30, ["parent_id", "parent_ids"]].tolist() == [1, "1 2"]
+    assert table.loc[50, "parent_ids"].tolist() == ["3", "3"]
+    assert table.loc[20, "parent_ids"].tolist() == ["", ""]
+    said = lineages.summary(tracks)
+    assert (said["divisions"], said["merges"]) == (1, 1)
+
+
+@pytest.mark.parametrize("solid", [False, True])
+def test_geff_reads_back(tmp_path, tracks, solid):
+    lineages.geff(deep(tracks) if solid else tracks, tmp_path / "g.geff", 0.5, 60)
     graph, about = geff.read(tmp_path / "g.geff")  # checks the structure
-    assert [axis.name for axis in about.axes] == ["t", *("zyx" if deep else "yx")]
+    assert [axis.name for axis in about.axes] == ["t", *("zyx" if solid else "yx")]
     assert [axis.scale for axis in about.axes] == [60, *[0.5] * (len(about.axes) - 1)]
     assert [axis.scaled_unit for axis in about.axes[:2]] == ["second", "micrometer"]
-    lines = {(t + 7, name) for t, name, _, _ in _rows(tracks)}
+    lines = {(t + 7, name) for t, name, _, _ in named_rows(tracks)}
     assert {(node["t"], node["label"]) for _, node in graph.nodes(data=True)} == lines
     d = [node for _, node in graph.nodes(data=True) if node["track_id"] == 2]
     assert [(node["t"], node["y"], node["x"]) for node in d] == [
@@ -378,7 +377,7 @@ def test_geff_without_links_or_cells(tmp_path, tracks):
     alone = lineage.tracks_of_links(
         tracks.drop_vars(("track", "parent")), np.zeros((2, 0), int), "none"
     )
-    for name, case, nodes in (("alone", alone, 14), ("nothing", _nothing(), 0)):
+    for name, case, nodes in (("alone", alone, 14), ("nothing", nothing(), 0)):
         lineages.geff(case, tmp_path / name)
         graph, about = geff.read(tmp_path / name)
         assert (len(graph.nodes), len(graph.edges)) == (nodes, 0)
@@ -429,6 +428,7 @@ def test_summary_counts(tracks):
         "localizations": 14,
         "tracks": 5,
         "divisions": 1,
+        "merges": 0,
         "median_track_frames": 3,  # of 3, 6, 3, 3, 1
         "gaps_bridged": 1,
         "unlinked_localizations": 1,
@@ -463,7 +463,7 @@ def test_density_is_no_matter_to_a_network_that_sees_spacings(tracks):
 
 
 def test_summary_of_nothing_and_of_a_single_frame(tracks):
-    said = lineages.summary(_nothing(), _edges(density=[1, 2]))
+    said = lineages.summary(nothing(), _edges(density=[1, 2]))
     assert said["warnings"] == ["There is no localization: nothing was tracked."]
     assert said["median_track_frames"] is None
     single = schema.first_frames(tracks.drop_vars(("track", "parent")), 1)

@@ -130,6 +130,7 @@ def test_a_receiver_keeps_the_likelier_sender_and_both_if_tracks_may_merge(metho
     assert links(cells, edges, method=method) == {"bc"}
     tracks = linking.run(*store((cells, edges)), Linking(method=method, parents=2))
     assert tracks["track"].values.tolist() == [0, 1, 2], "both end, another one begins"
+    assert links(cells, edges, method=method, parents=2) == {"ac", "bc"}
 
 
 def test_a_sender_that_is_refused_looks_further():

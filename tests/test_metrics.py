@@ -211,3 +211,53 @@ def test_the_best_classical_method_is_the_highest_where_high_is_good():
 
 def test_every_quantity_may_be_published_and_nothing_else():
     assert get_args(Score) == tuple(metrics.QUANTITIES)
+
+
+@pytest.fixture
+def shares():
+    """Three videos of two classes: predictions, and floors by one method."""
+    target = [[1.0, 0.0], [0.25, 0.75], [0.6, 0.4]]
+    predictions = xr.Dataset(
+        {"prediction": (("video", "output"), [[0.9, 0.1], [0.35, 0.65], [0.4, 0.6]])},
+        attrs={"target_name": "fractions", "output": ["a", "b"], "trained_on": "{}"},
+    )
+    estimates = xr.Dataset(
+        {
+            "target": (("video", "output"), target),
+            "estimate": (("method", "video", "output"), [[[0.5, 0.5]] * 3, target]),
+        },
+        attrs={"method": ["constant", "given_links"], "target_name": "fractions", "output": ["a"]},
+    )
+    return predictions, estimates
+
+
+def test_fractions_are_scored_by_their_error_and_by_the_dominant_class(shares):
+    """Errors 0.1, 0.1 and 0.2; the third video's larger class is mistaken."""
+    table = metrics.of_motion("mixture", "coordinates", 3, *shares)
+    value = table.set_index(["quantity", "method"])["value"]
+    assert value["mae_fractions", "network"] == pytest.approx(0.4 / 3)
+    assert value["accuracy", "network"] == pytest.approx(2 / 3)
+    assert value["mae_fractions", "given_links"] == 0
+    assert value["accuracy", "given_links"] == 1
+    wide = metrics.collect([table]).set_index("quantity")
+    assert wide.loc["mae_fractions", "given_links"] == 0
+    assert wide.loc["mae_fractions", "classical_method"] == ""
+
+
+def test_floors_of_other_videos_as_a_whole_are_refused(shares):
+    predictions, estimates = shares
+    with pytest.raises(InputError, match="must be of the same store"):
+        metrics.of_motion("m", "coordinates", 0, predictions.isel(video=[0, 1]), estimates)
+
+
+def test_coverage_is_the_share_of_known_truths_inside():
+    lower, upper = np.zeros(5), np.ones(5)
+    assert metrics.coverage(lower, upper, np.array([0.5, 1.0, 1.5, -0.1, np.nan])) == 0.5
+    assert np.isnan(metrics.coverage(lower, upper, np.full(5, np.nan)))
+
+
+def test_a_simpler_method_that_is_given_the_links_is_not_classical(shares):
+    predictions, estimates = shares
+    estimates.attrs["method"] = ["given_links_trees", "lap_trees"]
+    wide = metrics.collect([metrics.of_motion("m", "coordinates", 0, predictions, estimates)])
+    assert set(wide["classical_method"]) == {"lap_trees"}

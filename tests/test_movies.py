@@ -3,85 +3,20 @@
 import numpy as np
 import pytest
 import xarray as xr
+from drawn import SHAPE, deep, family, named_rows, nothing, squares
 from PIL import Image
 
-from magik import lineage, movies, schema
-
-SHAPE = (24, 32)
+from magik import movies
 
 
 @pytest.fixture
 def tracks() -> xr.Dataset:
-    """A divides into B and C; D is not seen in frames 2 and 3; E is alone.
-
-    label   frame 0 1 2 3 4 5
-      30    A     A A A . . .
-      90    D     D D . . D D
-      40    B     . . . B B B
-      50    C     . . . C C C
-      70    E     . . . . . E
-    """
-    rows = [(t, 30, 8.5, 8.5 + t) for t in (0, 1, 2)]
-    rows += [(t, 90, 20.5, 26.5 - t) for t in (0, 1, 4, 5)]
-    rows += [(t, 40, 5.5, 10.5) for t in (3, 4, 5)]
-    rows += [(t, 50, 12.5, 10.5) for t in (3, 4, 5)]
-    rows += [(5, 70, 20.5, 4.5)]
-    rows.sort(key=lambda row: (row[0], row[2]))  # frame, then y
-    frame, label, y, x = np.array(rows).T
-    localizations = xr.Dataset(
-        {
-            "row_size": ("video", [len(rows)]),
-            "n_frames": ("video", [6]),
-            "frame": ("localization", frame.astype(int)),
-            "x": ("localization", x),
-            "y": ("localization", y),
-            "area": ("localization", np.full(len(rows), 9.0)),
-            "label": ("localization", label.astype(int)),
-        },
-        attrs={"field_of_view": list(SHAPE), "first_frame": 7},
-    )
-    at = {(t, name): row for row, (t, name, _, _) in enumerate(rows)}
-    links = [((0, 30), (1, 30)), ((1, 30), (2, 30)), ((2, 30), (3, 40)), ((2, 30), (3, 50))]
-    links += [((t, name), (t + 1, name)) for t in (3, 4) for name in (40, 50)]
-    links += [((0, 90), (1, 90)), ((1, 90), (4, 90)), ((4, 90), (5, 90))]
-    ends = np.array([(at[one], at[two]) for one, two in links]).T
-    return lineage.tracks_of_links(localizations, ends, "drawn")
+    return family()
 
 
 @pytest.fixture
 def labels(tracks) -> np.ndarray:
-    """A square of 3 x 3 px for each localization; a speck of label 80 in frame 0 is none."""
-    masks = np.zeros((6, *SHAPE), np.uint16)
-    for t, name, y, x in _rows(tracks):
-        masks[t, int(y) - 1 : int(y) + 2, int(x) - 1 : int(x) + 2] = name
-    masks[0, 0, 0] = 80
-    return masks
-
-
-def _rows(tracks):
-    columns = (tracks[name].to_numpy().tolist() for name in ("frame", "label", "y", "x"))
-    return list(zip(*columns, strict=True))
-
-
-def _deep(tracks: xr.Dataset) -> xr.Dataset:
-    """The same cells in a volume, in its third plane."""
-    return tracks.assign(z=("localization", np.full(tracks.sizes["localization"], 2.5)))
-
-
-def _nothing() -> xr.Dataset:
-    """Three frames without a cell."""
-    empty = {name: ("localization", np.zeros(0)) for name in "xy"}
-    whole = {name: ("localization", np.zeros(0, int)) for name in ("frame", "label", "track")}
-    return xr.Dataset(
-        {**empty, **whole, "row_size": ("video", [0]), "n_frames": ("video", [3]),
-         "parent": ("track", np.zeros(0, int))},
-        attrs={"field_of_view": list(SHAPE), "linker": "drawn"},
-    )  # fmt: skip
-
-
-def test_the_layouts_of_these_tests_are_the_real_ones(tracks):
-    schema.check(tracks, schema.TRACKS, "tracks")
-    schema.check(_nothing(), schema.TRACKS, "nothing")
+    return squares(tracks)
 
 
 # colours -------------------------------------------------------------------------------------
@@ -105,7 +40,8 @@ def test_true_and_found_tracks_that_match_have_the_same_colour(tracks):
     def of(store):
         colour = movies.colours(store)[store["track"].to_numpy()]
         return {
-            (t, name): c for (t, name, _, _), c in zip(_rows(store), colour.tolist(), strict=True)
+            (t, name): c
+            for (t, name, _, _), c in zip(named_rows(store), colour.tolist(), strict=True)
         }
 
     true, ours = of(known), of(found)
@@ -117,7 +53,7 @@ def test_true_and_found_tracks_that_match_have_the_same_colour(tracks):
 
 def test_without_truth_colours_go_by_number(tracks):
     assert movies.colours(tracks).tolist() == [0, 1, 2, 3, 4]
-    assert movies.colours(_nothing()).tolist() == []
+    assert movies.colours(nothing()).tolist() == []
 
 
 # movie ---------------------------------------------------------------------------------------
@@ -140,7 +76,7 @@ def _has(picture: np.ndarray, colour) -> np.ndarray:
 def test_every_cell_is_in_the_colour_of_its_track(tmp_path, tracks, labels, kind):
     images = (labels > 0) * 100.0
     if kind == "3D":
-        tracks = _deep(tracks)
+        tracks = deep(tracks)
         images, labels = (np.stack([each * 0, each], axis=1) for each in (images, labels))
     movies.movie(
         tracks,
@@ -151,7 +87,7 @@ def test_every_cell_is_in_the_colour_of_its_track(tmp_path, tracks, labels, kind
     pictures = _shown(tmp_path / "overlay.gif")
     zoom = movies.ENLARGED
     assert [picture.shape for picture in pictures] == [(24 * zoom, 32 * zoom, 3)] * 6
-    for row, (t, _, y, x) in enumerate(_rows(tracks)):
+    for row, (t, _, y, x) in enumerate(named_rows(tracks)):
         colour = movies.PALETTE[int(tracks["track"][row])]
         at = np.argwhere(_has(pictures[t], colour)) / zoom
         near = np.abs(at - (y, x)).max(axis=1) < 2
@@ -192,7 +128,7 @@ def test_a_long_recording_is_thinned_and_a_large_one_shrunk(tmp_path, tracks, mo
 
 
 def test_a_movie_without_cells(tmp_path):
-    movies.movie(_nothing(), None, np.zeros((3, *SHAPE), int), tmp_path / "overlay.gif")
+    movies.movie(nothing(), None, np.zeros((3, *SHAPE), int), tmp_path / "overlay.gif")
     assert len(_shown(tmp_path / "overlay.gif")) == 3
     assert list(tmp_path.iterdir()) == [tmp_path / "overlay.gif"]
 

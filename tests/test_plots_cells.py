@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from canvases import assert_legible, words_of
+from drawn import SHAPE, family, merging, squares, tracked
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure as Canvas
@@ -15,61 +16,20 @@ from matplotlib.figure import Figure as Canvas
 from magik import lineage, movies, plots, plots_cells, plots_motion, schema
 from magik.config import Figure, Panel
 
-SHAPE = (24, 32)
-
 
 @pytest.fixture
 def axes():
     return Canvas((2, 2)).add_subplot()
 
 
-def _tracks(rows: list[tuple[int, int, float, float]], links: list, **attrs) -> xr.Dataset:
-    """TRACKS of (frame, label, y, x) and of links between rows named by (frame, label)."""
-    rows = sorted(rows, key=lambda row: (row[0], row[2]))
-    frame, label, y, x = np.array(rows).T
-    row = "localization"
-    localizations = xr.Dataset(
-        {
-            "row_size": ("video", [len(rows)]),
-            "n_frames": ("video", [int(frame.max()) + 1]),
-            "frame": (row, frame.astype(int)),
-            "x": (row, x),
-            "y": (row, y),
-            "label": (row, label.astype(int)),
-        },
-        attrs={"field_of_view": list(SHAPE)} | attrs,
-    )
-    at = {(t, name): place for place, (t, name, _, _) in enumerate(rows)}
-    ends = np.array([(at[one], at[two]) for one, two in links], int).reshape(-1, 2).T
-    return lineage.tracks_of_links(localizations, ends, "drawn")
-
-
 @pytest.fixture
 def tracks() -> xr.Dataset:
-    """A = 30 divides into B = 40 and C = 50; D = 90 is not seen in frames 2 and 3; E = 70 alone.
-
-    Tracks: A = 0, D = 1, B = 2, C = 3, E = 4.
-    """
-    rows = [(t, 30, 8.5, 8.5 + t) for t in (0, 1, 2)]
-    rows += [(t, 90, 20.5, 26.5 - t) for t in (0, 1, 4, 5)]
-    rows += [(t, 40, 5.5, 10.5) for t in (3, 4, 5)]
-    rows += [(t, 50, 12.5, 10.5) for t in (3, 4, 5)]
-    rows += [(5, 70, 20.5, 4.5)]
-    links = [((0, 30), (1, 30)), ((1, 30), (2, 30)), ((2, 30), (3, 40)), ((2, 30), (3, 50))]
-    links += [((t, name), (t + 1, name)) for t in (3, 4) for name in (40, 50)]
-    links += [((0, 90), (1, 90)), ((1, 90), (4, 90)), ((4, 90), (5, 90))]
-    return _tracks(rows, links, first_frame=7)
+    return family()
 
 
 @pytest.fixture
 def labels(tracks) -> np.ndarray:
-    """A square of 3 x 3 px for each localization."""
-    masks = np.zeros((6, *SHAPE), np.uint16)
-    for t, name, y, x in zip(
-        *(tracks[c].values for c in ("frame", "label", "y", "x")), strict=True
-    ):
-        masks[t, int(y) - 1 : int(y) + 2, int(x) - 1 : int(x) + 2] = name
-    return masks
+    return squares(tracks)
 
 
 @pytest.fixture
@@ -87,10 +47,6 @@ def _of(source: pd.DataFrame, series: str) -> pd.DataFrame:
 
 def _lines(axes) -> list[LineCollection]:
     return [each for each in axes.collections if isinstance(each, LineCollection)]
-
-
-def test_the_layout_of_these_tests_is_the_real_one(tracks):
-    schema.check(tracks, schema.TRACKS, "tracks")
 
 
 # segmentation --------------------------------------------------------------------------------
@@ -235,7 +191,7 @@ def test_the_mother_who_is_seen_longest_is_chosen(axes, tracks, images, labels):
     rows = list(zip(*(tracks[c].values for c in ("frame", "label", "y", "x")), strict=True))
     rows += [(0, 10, 2.5, 20.5), (1, 11, 2.5, 18.5), (1, 12, 2.5, 22.5)]
     links = [((0, 30), (1, 30)), ((1, 30), (2, 30)), ((2, 30), (3, 40)), ((2, 30), (3, 50))]
-    both = _tracks(rows, [*links, ((0, 10), (1, 11)), ((0, 10), (1, 12))])
+    both = tracked(rows, [*links, ((0, 10), (1, 11)), ((0, 10), (1, 12))])
     source = plots_cells.division(axes, both, None, None)
     assert set(source["x"]) == {8.5, 10.5}
 
@@ -287,6 +243,18 @@ def test_lineage_tree_has_a_line_per_track(axes, tracks):
     assert axes.get_ylabel() == "lineages"
 
 
+def test_tracks_that_merge_are_joined_in_the_tree_and_on_the_plane(axes):
+    """A and B meet in C; C alone divides."""
+    tree = plots_cells.lineage_tree(axes, merging())
+    assert _of(tree, "merge")["value"].tolist() == [3, 3]
+    assert _of(tree, "division")["value"].tolist() == [4, 5]
+    assert _of(tree, "merge")["y"].nunique() == 2, "from both lines"
+    plane = plots_cells.trajectories(Canvas((2, 2)).add_subplot(), merging(), SHAPE)
+    assert _of(plane, "merge")["x"].tolist() == [8.5, 8.5]
+    assert _of(plane, "mother")["value"].tolist() == [3]
+    assert plots_cells._longest_mother(merging()) == [2, 3, 4]
+
+
 def test_of_many_lineages_the_largest_are_shown_and_the_rest_is_told(axes, tracks, monkeypatch):
     monkeypatch.setattr(plots_cells, "MOST_LANES", 3)
     source = plots_cells.lineage_tree(axes, tracks)
@@ -301,7 +269,7 @@ def test_granddaughters_stand_between_their_aunts(axes):
     """A -> B, C; C -> D, E: from above B, (A), D, (C), E."""
     rows = [(0, 1, 5, 5), (1, 2, 4, 5), (1, 3, 8, 5), (2, 4, 7, 5), (2, 5, 9, 5), (2, 2, 4, 5)]
     links = [((0, 1), (1, 2)), ((0, 1), (1, 3)), ((1, 3), (2, 4)), ((1, 3), (2, 5))]
-    tree = _tracks(rows, [*links, ((1, 2), (2, 2))])
+    tree = tracked(rows, [*links, ((1, 2), (2, 2))])
     runs = _of(plots_cells.lineage_tree(axes, tree), "track")
     height = dict(zip(runs["value"].astype(int), runs["y"], strict=True))
     name = dict(zip(tree["track"].values + 1, tree["label"].values, strict=True))

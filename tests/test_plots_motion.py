@@ -133,7 +133,10 @@ def seen() -> dict:
 
 def test_confusion_is_of_the_largest_fraction(fractions):
     """Truth fbm, fbm (a tie: the first), slow, attm (a tie); said fbm, attm, slow, attm."""
-    canvas, source = draw({"video_predictions": fractions}, {"panel": "confusion"})
+    scores = pd.DataFrame({"method": ["network"], "quantity": ["accuracy"], "value": [0.75]})
+    canvas, source = draw(
+        {"video_predictions": fractions, "scores": scores}, {"panel": "confusion"}
+    )
     share = rows(source, "cell: true, predicted class of fbm, attm, slow (share)")
     assert share.pivot(index="y", columns="x", values="value").to_numpy().tolist() == [
         [0.5, 0, 0],
@@ -141,7 +144,9 @@ def test_confusion_is_of_the_largest_fraction(fractions):
         [0, 0, 1],
     ]
     assert rows(source, "cell").groupby("series")["value"].sum().tolist() == [3, 4]
-    assert titles(canvas) == ["4 videos"], "the one without a localization does not count"
+    assert titles(canvas) == ["4 videos, accuracy 0.750"], (
+        "the one without a localization does not count"
+    )
     axes = canvas.axes[0]
     shown = {text.get_position(): text.get_text() for text in axes.texts}
     assert shown[0, 1] == "50.0%", "said to be attm (row 1), truly fbm (column 0)"
@@ -189,7 +194,8 @@ def test_density_of_exponents(level, switching):
         whole = dict.fromkeys(("target", "prediction"), (("video", "output"), truth[:, None]))
         attrs = {"target_name": "video_exponent", "output": ["exponent"]}
         data = {"video_predictions": xr.Dataset(whole, attrs=attrs)}
-    scores = pd.DataFrame({"method": ["network"], "quantity": ["mae_exponent"], "value": [0.1]})
+    quantity = "mae_exponent" if level == "node" else "mae_video_exponent"
+    scores = pd.DataFrame({"method": ["network"], "quantity": [quantity], "value": [0.1]})
     canvas, source = draw(data | {"scores": scores}, {"panel": "density"})
     counted = "localizations" if level == "node" else "videos"
     assert rows(source, f"bin: true, predicted α ({counted})")["value"].sum() == 8
@@ -397,12 +403,13 @@ def test_settings_belong_to_some_kinds(panel, message):
 
 def test_every_text_is_legible_and_inside_the_figure(seen, switching, fractions):
     predictions, localizations = switching
+    nothing = pd.DataFrame({"method": [], "quantity": [], "value": []})
     parts = [
         (seen, [{"panel": "neighbours"}, {"panel": "target_graph"}, {"panel": "attention"},
                 {"panel": "target_zoom"}, {"panel": "attention_tracks", "head": 2},
                 {"panel": "contrast"}]),
         ({"predictions": predictions, "localizations": localizations}, [{"panel": "trace"}]),
-        ({"video_predictions": fractions}, [{"panel": "confusion"}]),
+        ({"video_predictions": fractions, "scores": nothing}, [{"panel": "confusion"}]),
     ]  # fmt: skip
     for data, panels in parts:
         canvas, _ = draw(data, *panels)

@@ -1,4 +1,4 @@
-"""Spacing of cells, and jumps of the stage, on points that a reader can place."""
+"""Spacings of videos, and jumps of the stage, on points that a reader can place."""
 
 import numpy as np
 import pytest
@@ -14,14 +14,6 @@ def colony(frames: int, jump: tuple[float, float], at: int, seed: int = 0):
     position = cells + rng.normal(scale=1, size=(frames, *cells.shape))
     position[at:] += jump
     return position.reshape(-1, 2), np.repeat(np.arange(frames), len(cells))
-
-
-def test_spacing_is_the_distance_to_the_nearest_in_the_same_frame():
-    """Frames stand close together in time, yet the nearest cell is never one of another frame."""
-    position = np.array([[0, 0], [3, 0], [1, 0], [6, 0.0]])
-    assert registration.spacing(position, np.array([0, 0, 1, 1])) == pytest.approx(4)
-    assert np.isnan(registration.spacing(position[:1], np.array([0])))
-    assert np.isnan(registration.spacing(position[[0, 2]], np.array([0, 1])))
 
 
 def test_spacings_are_those_of_each_video():

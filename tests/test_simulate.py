@@ -3,12 +3,11 @@
 import andi_datasets.models_phenom  # noqa: F401  before magik: its import hook recompiles imports
 import numpy as np
 import pytest
-import stochastic.random
 import xarray as xr
 from pydantic import ValidationError
 from scipy import stats
 
-from magik import config, physics, schema, simulate
+from magik import config, motions, physics, schema, simulate
 from magik.config import Observe, Simulate
 
 D = 0.1
@@ -35,18 +34,6 @@ def test_msd_is_4_d_t_at_every_lag(dt):
     np.testing.assert_allclose(msd, 4 * D * dt * lags, rtol=4 * standard_error)
 
 
-def test_steps_are_gaussian_and_independent_of_time_axis_and_particle():
-    """One long trace of andi-datasets is cut into all steps: no correlation at the cuts."""
-    steps = simulate.brownian_steps(frames=101, particles=50, seed=3)
-    assert not steps[0].any()
-    steps = steps[1:]
-    assert stats.kstest(steps.ravel(), "norm").pvalue > 0.01
-    tolerance = 4 / np.sqrt(steps.size)
-    assert abs(np.mean(steps[1:] * steps[:-1])) < tolerance
-    assert abs(np.mean(steps[:, 1:] * steps[:, :-1])) < tolerance
-    assert abs(np.mean(steps[..., 0] * steps[..., 1])) < np.sqrt(2) * tolerance
-
-
 def test_reflecting_walls_keep_a_uniform_crowd_uniform():
     """The steady state between walls is uniform, and each step here crosses the box."""
     side = 8
@@ -62,9 +49,13 @@ def test_reflecting_walls_keep_a_uniform_crowd_uniform():
 def test_reflected_steps_near_a_wall_have_the_folded_normal_law():
     """An object on the wall steps inwards only: |N(0, 2D)|, mean √(4D/π)."""
     sd = physics.displacement_scaling(np.array([D]))
-    steps = simulate.brownian_steps(2, 4000, seed=5)
+    steps = motions.brownian_steps(2, 4000, seed=5)
     onwall = simulate._walk(
-        np.zeros((4000, 2)), steps, np.full(4000, D), Simulate(field_of_view=100)
+        np.zeros((4000, 2)),
+        steps,
+        np.full((2, 4000), D),
+        np.ones(4000),
+        Simulate(field_of_view=100),
     )
     assert stats.kstest(onwall[1].ravel() / sd, "halfnorm").pvalue > 0.01
 
@@ -157,6 +148,143 @@ def test_objects_may_leave_a_landscape_without_walls():
     assert np.isfinite(truth.diffusivity.values).all()
 
 
+def test_an_object_that_switches_steps_with_the_d_of_the_frame_where_it_begins():
+    """D changes after dwells of 6 frames or more; each dwell draws its own."""
+    drawn = config.Exponential(exponential=0.1, within=(0.001, 1))
+    free = Simulate(motion="switching", diffusivity=drawn, boundary="free", frames=(400, 400))
+    truth = simulate.build(free, videos=4, seed=1)
+    x, y, here = (tracks(truth, name) for name in ("x", "y", "diffusivity"))
+    squared = np.diff(x, axis=0) ** 2 + np.diff(y, axis=0) ** 2
+    changes = np.diff(here, axis=0) != 0
+    at_change = squared[1:][changes[:-1]] / (4 * here[1:-1][changes[:-1]])
+    assert np.mean(squared / (4 * here[:-1])) == pytest.approx(1, abs=4 / np.sqrt(squared.size))
+    assert at_change.mean() == pytest.approx(1, abs=4 / np.sqrt(len(at_change))), "the new D rules"
+    old = squared[1:][changes[:-1]] / (4 * here[:-2][changes[:-1]])
+    assert old.mean() > 2, "test invalid"
+    assert changes.mean() == pytest.approx(1 / 25, rel=0.1)
+    dwell = np.diff(np.flatnonzero(changes[:, 0]))
+    assert dwell.min() >= 6
+    assert stats.kstest(here[0], stats.truncexpon(b=9.99, loc=0.001, scale=0.1).cdf).pvalue > 0.01
+
+
+MODELS = {"fbm": {"model": "fbm"}, "attm": {"model": "attm"}, "ctrw": {"model": "ctrw"}}
+SHORT = {"frames": (12, 12), "particles": (40, 40), "boundary": "free"}
+
+
+def anomalous(classes: dict, **settings) -> Simulate:
+    return Simulate.model_validate({"motion": "anomalous", "classes": classes} | settings)
+
+
+@pytest.mark.parametrize("alpha", [0.4, 1.0, 1.6])
+@pytest.mark.parametrize("dt", [0.5, 4])
+def test_msd_of_fractional_brownian_motion_is_2_d_t_to_the_alpha_along_each_axis(alpha, dt):
+    way = {"fbm": {"exponent": (alpha, alpha)}}
+    settings = anomalous(way, dimensions=3, dt=dt, diffusivity=(D, D), **SHORT)
+    truth = simulate.build(settings, videos=25, seed=1)
+    lags = np.array([1, 2, 5, 11])
+    for axis in ("x", "y", "z"):
+        position = tracks(truth, axis)
+        msd = ((position[lags] - position[0]) ** 2).mean(axis=1)
+        rtol = 4 * np.sqrt(2 / position.shape[1])
+        np.testing.assert_allclose(msd, 2 * D * (dt * lags) ** alpha, rtol=rtol)
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_steps_of_all_models_have_the_amplitude_of_their_d(dimensions):
+    """s.d. √(2D) per axis of each track at α = 1, in spite of what a model's own units are."""
+    settings = anomalous(MODELS, dimensions=dimensions, **SHORT)
+    truth = simulate.build(settings, videos=25, seed=1)
+    motion, diffusivity = tracks(truth, "motion")[0], tracks(truth, "diffusivity")[0]
+    steps = np.stack([np.diff(tracks(truth, axis), axis=0) for axis in "xyz"[:dimensions]])
+    ratio = np.square(steps).mean(axis=(0, 1)) / (2 * diffusivity)
+    moved = ratio > 0
+    assert truth.attrs["motions"] == ["fbm", "attm", "ctrw"]
+    np.testing.assert_allclose(ratio[(motion > 0) & moved], 1, rtol=1e-3)
+    assert ratio[motion == 0].mean() == pytest.approx(1, rel=0.05)
+    assert np.all(motion[~moved] == 2), "only a random walk in continuous time may wait"
+
+
+@pytest.mark.parametrize(
+    ("mixing", "spread"),
+    [
+        ("object", np.sqrt(2 / 9 / 40)),  # binomial: 40 objects, a third each
+        ("fractions", np.sqrt(1 / 18 + (1 / 3 - 1 / 6) / 40)),  # of Dirichlet's shares
+        ("video", np.sqrt(2 / 9)),  # all or none
+    ],
+)
+def test_classes_are_mixed_as_asked(mixing, spread):
+    ways = {"sub": {"exponent": (0.2, 0.6)}, "normal": {}, "super": {"exponent": (1.4, 1.8)}}
+    settings = anomalous(ways, mixing=mixing)
+    rng = np.random.default_rng(1)
+    videos = [simulate.draw_classes(settings, 40, rng) for _ in range(2000)]
+    motion, exponent = (np.stack(column) for column in zip(*videos, strict=True))
+    low, high = np.array([[0.2, 0.6], [1, 1], [1.4, 1.8]])[motion].transpose(2, 0, 1)
+    assert np.all((low <= exponent) & (exponent <= high))
+    drawn = exponent[:, 0][motion[:, 0] == 2]
+    assert stats.kstest(drawn, stats.uniform(1.4, 0.4).cdf).pvalue > 0.01
+    shares = np.stack([(motion == place).mean(axis=1) for place in range(3)])
+    np.testing.assert_allclose(shares.mean(axis=1), 1 / 3, atol=4 * spread / np.sqrt(2000))
+    np.testing.assert_allclose(shares.std(axis=1), spread, rtol=0.06)
+    alike = np.all(exponent == exponent[:, :1])
+    assert alike == (mixing == "video")
+
+
+def test_class_and_exponent_of_an_object_stay():
+    truth = simulate.build(anomalous(MODELS | {"slow": {"exponent": (0.3, 0.5)}}), 2, seed=1)
+    schema.check(truth, schema.LOCALIZATIONS, "truth")
+    video = schema.row_of(truth.row_size.values)
+    rows = np.stack([video, truth.particle.values, truth.motion.values, truth.exponent.values])
+    particles = len(np.unique(rows[:2], axis=1).T)
+    assert len(np.unique(rows, axis=1).T) == particles
+
+
+HOLOGRAM = anomalous(
+    MODELS,
+    mixing="video",
+    dimensions=3,
+    depth=8,
+    diffusivity=(1, 1),
+    frames=(20, 20),
+    particles=(3, 7),
+    refractive_index=(1.35, 1.55),
+    object_radius=(2, 3),
+)
+
+
+def test_a_hologram_has_depth_and_objects_of_a_refractive_index():
+    truth = simulate.build(HOLOGRAM, videos=40, seed=1)
+    schema.check(truth, schema.LOCALIZATIONS, "truth")
+    assert truth.attrs["depth"] == 8
+    assert "intensity" not in truth
+    z = truth.z.values
+    assert z.min() >= 0
+    assert 7 < z.max() <= 8
+    for name, low, high in (("refractive_index", 1.35, 1.55), ("object_radius", 2, 3)):
+        values = tracks(truth, name)
+        assert (values == values[0]).all()
+        assert stats.kstest(values[0], stats.uniform(low, high - low).cdf).pvalue > 0.01
+
+
+def test_an_observed_hologram_has_errors_and_false_positives_in_depth_too():
+    truth = simulate.build(HOLOGRAM, videos=40, seed=1)
+    blurred = simulate.observe(truth, Observe(localization_error=(0.3, 0.3)), seed=1)
+    error = (tracks_of_each(blurred, "z") - tracks_of_each(truth, "z")) / 0.3
+    assert stats.kstest(error, "norm").pvalue > 0.01
+    seen = simulate.observe(truth, Observe(false_positives=(0.3, 0.3)), seed=1)
+    schema.check(seen, schema.LOCALIZATIONS, "seen")
+    assert seen.attrs == truth.attrs
+    false = seen.particle.values < 0
+    assert np.all((seen.motion.values == -1) == false)
+    assert np.all(np.isnan(seen.exponent.values) == false)
+    assert stats.kstest(seen.z.values[false] / 8, "uniform").pvalue > 0.01
+    pairs = {tuple(row) for row in looks(truth)}
+    assert {tuple(row) for row in looks(seen)[false]} <= pairs
+
+
+def looks(dataset: xr.Dataset) -> np.ndarray:
+    return np.stack([dataset.refractive_index.values, dataset.object_radius.values], axis=1)
+
+
 def test_layout_and_numbers_are_as_asked():
     truth = simulate.build(Simulate(), videos=100, seed=1)
     schema.check(truth, schema.LOCALIZATIONS, "truth")
@@ -181,9 +309,18 @@ def test_one_frame_and_one_particle():
     assert truth.sizes == {"localization": 2, "video": 2}
 
 
-@pytest.mark.parametrize("motion", ["brownian", "landscape"])
-def test_same_seed_same_videos_and_more_leave_the_first_unchanged(motion):
-    settings = Simulate(motion=motion, frames=(5, 8))
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Simulate(frames=(5, 8)),
+        Simulate(motion="landscape", frames=(5, 8)),
+        Simulate(motion="switching", frames=(5, 8)),
+        anomalous(MODELS, mixing="fractions", frames=(5, 8)),
+        anomalous(MODELS, dimensions=3, frames=(5, 8), particles=(20, 20)),
+    ],
+    ids=["brownian", "landscape", "switching", "anomalous", "3d"],
+)
+def test_same_seed_same_videos_and_more_leave_the_first_unchanged(settings):
     two = simulate.build(settings, videos=2, seed=1)
     four = simulate.build(settings, videos=4, seed=1)
     first = four.isel(video=slice(2), localization=slice(int(two.row_size.sum())))
@@ -191,26 +328,6 @@ def test_same_seed_same_videos_and_more_leave_the_first_unchanged(motion):
     other = simulate.build(settings, videos=2, seed=2)
     assert two.x.values[:50].tolist() != other.x.values[:50].tolist()
     assert two.x.values[0] != two.x.values[two.row_size.values[0]], "videos differ"
-
-
-def test_seeded_controls_both_hidden_generators_and_gives_them_back():
-    def draws() -> tuple[float, float]:
-        return np.random.random(), stochastic.random.generator.random()  # noqa: NPY002
-
-    np.random.seed(7)  # noqa: NPY002
-    stochastic.random.seed(7)
-    expected = draws()
-    np.random.seed(7)  # noqa: NPY002
-    stochastic.random.seed(7)
-    with simulate.seeded(1):
-        inside = draws()
-    assert draws() == expected
-    with simulate.seeded(1):
-        assert draws() == inside
-    with pytest.raises(KeyError), simulate.seeded(1):
-        raise KeyError
-    with simulate.seeded(2):
-        assert draws() != inside
 
 
 TRUTH = simulate.build(Simulate(frames=(50, 50)), videos=20, seed=1)

@@ -350,3 +350,105 @@ def test_noise_is_a_share_of_each_descriptors_spread_and_spares_positions(sets):
     spread = examples.graphs["node_features"].values[:, 2].std()
     np.testing.assert_allclose(noise, [0, 0, 0.5 * spread], rtol=1e-5)
     assert train.descriptor_noise(examples, RECIPE) is None
+
+
+def moving(videos, seed):
+    """Brownian videos that say how they move: the first class not at all, the second freely.
+
+    All particles of a video are of one class; its α is made up: 0.5 or 1.5.
+    """
+    drawn = brownian(videos, 8, 8, seed=seed)
+    fast = np.repeat(np.arange(videos) % 2, 64)
+    begin = {
+        axis: np.repeat(drawn[axis].to_numpy().reshape(videos, 8, 8)[:, :1], 8, axis=1).ravel()
+        for axis in ("x", "y")
+    }
+    return drawn.assign(
+        x=("localization", np.where(fast, drawn["x"], begin["x"])),
+        y=("localization", np.where(fast, drawn["y"], begin["y"])),
+        exponent=("localization", 0.5 + fast),
+        motion=("localization", fast),
+    ).assign_attrs(motions=["still", "free"])
+
+
+@pytest.fixture(scope="module")
+def moving_sets(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("moving")
+    for seed, (name, videos) in enumerate([("train", 20), ("validation", 4)]):
+        built = graphs.build(moving(videos, seed), Graph())
+        store.save(built, folder / f"{name}.zarr.zip", schema.GRAPHS)
+    return folder
+
+
+LEARNS = RECIPE.model_copy(
+    update={
+        "epochs": 5,
+        "samples_per_epoch": 160,
+        "batch_size": 8,
+        "window": None,
+        "learning_rate": 0.01,
+        "schedule": "one_cycle",
+        "checkpoint_seconds": 60.0,
+    }
+)
+
+
+@pytest.mark.parametrize("kind", ["magik", "magik_tracks"])
+@pytest.mark.parametrize("loss", ["l1", "cross_entropy"])
+def test_it_learns_what_a_video_is_made_of(moving_sets, tmp_path, kind, loss):
+    task = Task(level="graph", target="fractions", loss=loss)
+    weight = 0.5 if kind == "magik_tracks" else 0.0
+    recipe = LEARNS.model_copy(update={"link_loss": 0.0, "object_loss": weight})
+    path = fit(
+        moving_sets, tmp_path, task=task, net=NET.model_copy(update={"kind": kind}), recipe=recipe
+    )
+    drawn = graphs.build(moving(6, seed=9), Graph())
+    said = predict.run_videos(path, drawn, Predict())
+    schema.check(said, schema.VIDEO_PREDICTIONS, "here")
+    assert said.attrs["output"] == ["still", "free"]
+    right = said["prediction"].argmax("output") == [0, 1, 0, 1, 0, 1]
+    assert right.sum() >= 5
+    np.testing.assert_allclose(said["target"], np.eye(2)[[0, 1, 0, 1, 0, 1]])
+    if loss == "cross_entropy":
+        np.testing.assert_allclose(said["prediction"].sum("output"), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("level", ["node", "graph"])
+def test_an_interval_holds_its_middle_and_does_not_cross(moving_sets, tmp_path, level):
+    task = Task(level=level, target="exponent", loss="l1", quantiles=(0.16, 0.5, 0.84))
+    path = fit(moving_sets, tmp_path, task=task, recipe=LEARNS)
+    drawn = moving(2, seed=9)
+    built = graphs.build(drawn, Graph())
+    if level == "node":
+        said = predict.run(path, built, drawn, Predict())
+        schema.check(said, schema.PREDICTIONS, "here")
+    else:
+        said = predict.run_videos(path, built, Predict())
+        schema.check(said, schema.VIDEO_PREDICTIONS, "here")
+    assert np.all(said["lower"] <= said["prediction"])
+    assert np.all(said["prediction"] <= said["upper"])
+    slow, fast = np.split(said["prediction"].to_numpy().ravel(), 2)
+    assert slow.mean() < 1 < fast.mean(), "not learned"
+
+
+def test_quantiles_are_where_the_pinball_loss_is_least():
+    """Of the numbers 0 … 100 the quantiles 0.16, 0.5 and 0.84 are 16, 50 and 84."""
+    task = Task(level="node", target="exponent", loss="l1", quantiles=(0.16, 0.5, 0.84))
+    truth = torch.arange(101.0)[:, None]
+
+    def loss(*ends):
+        return float(train._regression_loss(torch.tensor([ends]).expand(101, 3), truth, task, 0, 1))
+
+    best = loss(16.0, 50.0, 84.0)
+    for moved in [(14.0, 50.0, 84.0), (16.0, 53.0, 84.0), (16.0, 50.0, 88.0)]:
+        assert loss(*moved) > best
+    plain = Task(level="node", target="exponent", loss="l1")
+    middle = train._regression_loss(torch.full((101, 1), 50.0), truth, plain, 0.0, 1.0)
+    assert float(middle) == pytest.approx(np.abs(np.arange(101) - 50).mean())
+
+
+def test_a_network_for_nodes_says_nothing_of_videos(moving_sets, tmp_path):
+    task = Task(level="node", target="exponent", loss="l1")
+    path = fit(moving_sets, tmp_path, task=task)
+    with pytest.raises(InputError, match="predicts exponent of each node; expected a network for"):
+        predict.run_videos(path, graphs.build(moving(1, seed=9), Graph()), Predict())

@@ -54,7 +54,7 @@ DRAWN = {
     "true_tracks": ["tracks"],
     "predicted_tracks": ["tracks", "scores"],
     "division": ["tracks", "cells"],
-    "confusion": ["predictions"],
+    "confusion": ["predictions", "scores"],
     "depth_graph": ["graphs", "localizations"],
     "trace": ["predictions", "localizations"],
     "neighbours": ["movie", "graphs", "localizations"],
@@ -86,9 +86,34 @@ def linking_experiments():
     return [name for name, one in study.experiments.items() if one.dataset in annotated()]
 
 
+def experiments_at(level):
+    """Experiments whose task is about a node, an edge or a graph."""
+    return [n for n, one in study.experiments.items() if study.tasks[one.task].level == level]
+
+
+def motion_floor(experiment):
+    """What other than one D of an object the floors of an experiment are about; None: D."""
+    one = study.experiments[experiment]
+    if one.dataset in annotated():
+        return None
+    if study.datasets[one.dataset].simulate.motion == "switching":
+        return "switching"
+    target = study.tasks[one.task].variable
+    return None if target == "displacement_scaling" else target
+
+
+FLOORS_OF_MOTION = ("exponent", "video_exponent", "fractions", "switching")
+
+
 def here(experiment):
     """Is all that an experiment learns from on this machine?"""
     return study.experiments[experiment].dataset not in missing
+
+
+def on_demand(figure):
+    """Is a figure made only where it is asked for by name?"""
+    shown = {panel.of for panel in study.figures[figure].panels.values()}
+    return any(study.experiments[name].on_demand for name in shown)
 
 
 def drawable(figure):
@@ -174,11 +199,11 @@ wildcard_constraints:
 
 
 def runs():
-    """Folders of all trainings that the study declares and this machine has the data for."""
+    """Folders of the trainings for `all` that this machine has the data for."""
     return [
         f"results/runs/{name}/{tier}/seed{number}"
         for name, experiment in study.experiments.items()
-        if here(name)
+        if here(name) and not experiment.on_demand
         for tier in experiment.tiers
         for number in experiment.seeds
     ]
@@ -194,7 +219,12 @@ def results_of_sample(name):
         drawn = ("figure.pdf", "figure.png", "figure.csv", "movie.gif")
         folders = ("challenge", "geff")
         return [f"results/samples/{name}/{file}" for file in files + drawn + folders]
-    kinds = ("localizations.csv", "localizations.parquet", "diffusion_map.tif", "summary.json")
+    if name in samples_about("video_exponent", "fractions"):
+        return [f"results/samples/{name}/{file}" for file in ("video.csv", "summary.json")]
+    kinds = ("localizations.csv", "localizations.parquet", "summary.json")
+    if name in samples_about("exponent"):
+        return [f"results/samples/{name}/{file}" for file in kinds]
+    kinds += ("diffusion_map.tif",)
     drawn = ("figure.pdf", "figure.png", "figure.csv")
     return [f"results/samples/{name}/{file}" for file in kinds + drawn]
 
@@ -244,7 +274,7 @@ def of_dataset(path):
 
 def has_map(experiment):
     """Is there a true map of D to compare with?"""
-    if experiment in linking_experiments():
+    if experiment not in experiments_at("node"):
         return False
     return study.datasets[study.experiments[experiment].dataset].simulate.motion == "landscape"
 
@@ -252,6 +282,12 @@ def has_map(experiment):
 def samples_of_cells():
     """Samples that are linked to lineages."""
     return [name for name, sample in study.samples.items() if sample.cells]
+
+
+def samples_about(*targets):
+    """Samples of which one of these is asked: variables of a graph."""
+    task_of = {name: study.experiments[s.experiment].task for name, s in study.samples.items()}
+    return [name for name, task in task_of.items() if study.tasks[task].variable in targets]
 
 
 def linking_of_sample(name):
@@ -293,7 +329,7 @@ def panels(wildcards):
                 "movie": f"{data}/{'long' if has_map(panel.of) else 'test'}/still.zarr.zip",
                 "localizations": f"{data}/test/{figure.tier}/localizations.zarr.zip",
                 "graphs": f"{data}/test/{figure.tier}/graphs.zarr.zip",
-                "video_predictions": f"{run}/video_predictions_test.zarr.zip",
+                "video_predictions": f"{run}/predictions_test.zarr.zip",
                 "attention": f"{run}/attention.zarr.zip",
                 "predictions": f"{run}/predictions_test.zarr.zip",
                 "scores": f"{run}/scores.csv",

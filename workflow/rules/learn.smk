@@ -36,6 +36,32 @@ rule train:
         "../scripts/train.py"
 
 
+rule predict_videos:
+    input:
+        checkpoint="results/runs/{experiment}/{tier}/seed{seed}/checkpoint.safetensors",
+        graphs=of_dataset("results/data/{dataset}/{split}/{tier}/graphs.zarr.zip"),
+    output:
+        predictions="results/runs/{experiment}/{tier}/seed{seed}/predictions_{split}.zarr.zip",
+    log:
+        "results/logs/predict_videos/{experiment}/{tier}/seed{seed}/{split}.log",
+    benchmark:
+        "results/benchmarks/predict_videos/{experiment}/{tier}/seed{seed}/{split}.tsv"
+    wildcard_constraints:
+        experiment=any_of(experiments_at("graph")),
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        gpu=lambda w: wants_gpu(w.experiment),
+        mem_mb=megabytes(3000, 3),
+        runtime=minutes(30, 0.1),
+    params:
+        predict=section("experiment", "predict"),
+        code=code("predict_videos"),
+    script:
+        "../scripts/predict_videos.py"
+
+
 rule predict:
     input:
         checkpoint="results/runs/{experiment}/{tier}/seed{seed}/checkpoint.safetensors",
@@ -47,6 +73,8 @@ rule predict:
         "results/logs/predict/{experiment}/{tier}/seed{seed}/{split}.log",
     benchmark:
         "results/benchmarks/predict/{experiment}/{tier}/seed{seed}/{split}.tsv"
+    wildcard_constraints:
+        experiment=any_of(experiments_at("node")),
     conda:
         "../../envs/magik.yaml"
     threads: 1

@@ -27,6 +27,34 @@ rule floor:
         "../scripts/floor.py"
 
 
+rule floor_motion:
+    # the same for exponents, models, and D that switches
+    input:
+        localizations="results/data/{dataset}/{split}/{tier}/localizations.zarr.zip",
+        training="results/data/{dataset}/train/{tier}/localizations.zarr.zip",
+    output:
+        floors="results/data/{dataset}/{split}/{tier}/floors_{floor}.zarr.zip",
+    log:
+        "results/logs/floor_motion/{dataset}/{split}/{tier}/{floor}.log",
+    benchmark:
+        "results/benchmarks/floor_motion/{dataset}/{split}/{tier}/{floor}.tsv"
+    wildcard_constraints:
+        dataset=any_of(simulated()),
+        floor=any_of(FLOORS_OF_MOTION),
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(2000, 5),
+        runtime=minutes(20, 0.5),
+    params:
+        simulate=section("dataset", "simulate"),
+        graph=section("dataset", "graph"),
+        code=code("floor_motion"),
+    script:
+        "../scripts/floor_motion.py"
+
+
 rule map:
     input:
         predictions="results/runs/{experiment}/{tier}/seed{seed}/predictions_long.zarr.zip",
@@ -72,7 +100,7 @@ rule score:
     benchmark:
         "results/benchmarks/score/{experiment}/{tier}/seed{seed}.tsv"
     wildcard_constraints:
-        experiment=any_of(name for name in study.experiments if name not in linking_experiments()),
+        experiment=any_of(n for n in experiments_at("node") if not motion_floor(n)),
     conda:
         "../../envs/magik.yaml"
     threads: 1
@@ -84,6 +112,38 @@ rule score:
         code=code("score"),
     script:
         "../scripts/score.py"
+
+
+rule score_motion:
+    input:
+        predictions="results/runs/{experiment}/{tier}/seed{seed}/predictions_test.zarr.zip",
+        floors=lambda w: of_dataset(
+            f"results/data/{{dataset}}/test/{{tier}}/floors_{motion_floor(w.experiment)}.zarr.zip"
+        )(w),
+        quality=lambda w: (
+            of_dataset("results/data/{dataset}/test/images/quality.json")(w)
+            if w.tier == "images"
+            else []
+        ),
+    output:
+        scores="results/runs/{experiment}/{tier}/seed{seed}/scores.csv",
+    log:
+        "results/logs/score_motion/{experiment}/{tier}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/score_motion/{experiment}/{tier}/seed{seed}.tsv"
+    wildcard_constraints:
+        experiment=any_of(name for name in study.experiments if motion_floor(name)),
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w, attempt: 2000 * attempt,
+        runtime=lambda w, attempt: 20 * attempt,
+    params:
+        run=lambda w: [w.experiment, w.tier, int(w.seed)],
+        code=code("score_motion"),
+    script:
+        "../scripts/score_motion.py"
 
 
 rule scores:

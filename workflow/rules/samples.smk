@@ -83,6 +83,8 @@ rule sample_predict:
         "results/logs/sample_predict/{sample}.log",
     benchmark:
         "results/benchmarks/sample_predict/{sample}.tsv"
+    wildcard_constraints:
+        sample=any_of(samples_about("displacement_scaling", "exponent")),
     conda:
         "../../envs/magik.yaml"
     threads: 1
@@ -148,7 +150,7 @@ rule sample_export:
     benchmark:
         "results/benchmarks/sample_export/{sample}.tsv"
     wildcard_constraints:
-        sample=any_of(name for name in study.samples if name not in samples_of_cells()),
+        sample=any_of(samples_about("displacement_scaling")),
     conda:
         "../../envs/magik.yaml"
     threads: 1
@@ -182,7 +184,7 @@ rule sample_figure:
     benchmark:
         "results/benchmarks/sample_figure/{sample}.tsv"
     wildcard_constraints:
-        sample=any_of(name for name in study.samples if name not in samples_of_cells()),
+        sample=any_of(samples_about("displacement_scaling")),
     conda:
         "../../envs/magik.yaml"
     threads: 1
@@ -194,6 +196,111 @@ rule sample_figure:
         code=code("sample_figure"),
     script:
         "../scripts/sample_figure.py"
+
+
+rule sample_predict_video:
+    input:
+        checkpoint=network_of_sample,
+        graphs="results/samples/{sample}/graphs.zarr.zip",
+    output:
+        predictions="results/samples/{sample}/predictions.zarr.zip",
+    log:
+        "results/logs/sample_predict_video/{sample}.log",
+    benchmark:
+        "results/benchmarks/sample_predict_video/{sample}.tsv"
+    wildcard_constraints:
+        sample=any_of(samples_about("video_exponent", "fractions")),
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        gpu=lambda w: wants_gpu(study.samples[w.sample].experiment),
+        mem_mb=lambda w, input, attempt: attempt * int(3000 + 20 * input.size_mb),
+        runtime=lambda w, input, attempt: attempt * int(30 + input.size_mb),
+    params:
+        predict=lambda w: study.experiments[study.samples[w.sample].experiment].predict.model_dump(
+            mode="json"
+        ),
+        code=code("predict_videos"),
+    script:
+        "../scripts/predict_videos.py"
+
+
+rule sample_exponents:
+    input:
+        localizations="results/samples/{sample}/localizations.zarr.zip",
+        predictions="results/samples/{sample}/predictions.zarr.zip",
+    output:
+        csv=report(
+            "results/samples/{sample}/localizations.csv",
+            caption="../report/sample_table.rst",
+            category="Recordings",
+            subcategory="{sample}",
+            labels={"result": "localizations with exponent (CSV)"},
+        ),
+        parquet="results/samples/{sample}/localizations.parquet",
+        summary=report(
+            "results/samples/{sample}/summary.json",
+            caption="../report/sample_summary.rst",
+            category="Recordings",
+            subcategory="{sample}",
+            labels={"result": "summary and warnings"},
+        ),
+    log:
+        "results/logs/sample_exponents/{sample}.log",
+    benchmark:
+        "results/benchmarks/sample_exponents/{sample}.tsv"
+    wildcard_constraints:
+        sample=any_of(samples_about("exponent")),
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w, input, attempt: attempt * int(2000 + 50 * input.size_mb),
+        runtime=lambda w, attempt: attempt * 10,
+    params:
+        sample=section("sample"),
+        code=code("sample_exponents"),
+    script:
+        "../scripts/sample_exponents.py"
+
+
+rule sample_video:
+    input:
+        localizations="results/samples/{sample}/localizations.zarr.zip",
+        predictions="results/samples/{sample}/predictions.zarr.zip",
+    output:
+        csv=report(
+            "results/samples/{sample}/video.csv",
+            caption="../report/sample_video.rst",
+            category="Recordings",
+            subcategory="{sample}",
+            labels={"result": "the recording as a whole (CSV)"},
+        ),
+        summary=report(
+            "results/samples/{sample}/summary.json",
+            caption="../report/sample_summary.rst",
+            category="Recordings",
+            subcategory="{sample}",
+            labels={"result": "summary and warnings"},
+        ),
+    log:
+        "results/logs/sample_video/{sample}.log",
+    benchmark:
+        "results/benchmarks/sample_video/{sample}.tsv"
+    wildcard_constraints:
+        sample=any_of(samples_about("video_exponent", "fractions")),
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w, input, attempt: attempt * int(2000 + 50 * input.size_mb),
+        runtime=lambda w, attempt: attempt * 10,
+    params:
+        sample=section("sample"),
+        code=code("sample_video"),
+    script:
+        "../scripts/sample_video.py"
 
 
 rule sample_cells:
