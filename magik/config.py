@@ -232,8 +232,32 @@ class Render(Section):
     psf_sd: float = Field(
         1.0, ge=0.5, le=5, description="s.d. of the point spread function, px, from 0.5 to 5"
     )
-    background: float = Field(10, ge=0, description="counts per px")
+    background: float = Field(
+        10, ge=0, description="counts per px; in a hologram those of the beam alone"
+    )
     poisson: bool = Field(True, description="shot noise")
+    pixel_size_um: Positive = Field(0.2, description="holography: µm per px, in the sample")
+    wavelength_um: Positive = Field(0.633, description="holography: of the beam in vacuum, µm")
+    numerical_aperture: Positive = Field(1.0, description="holography: of the objective")
+    medium_index: Positive = Field(1.33, description="holography: refractive index; 1.33: water")
+    focus: float = Field(
+        16, ge=0, description="holography: px from the box (z = 0) to the plane in focus"
+    )
+
+    @model_validator(mode="after")
+    def _light_passes(self) -> Self:
+        if self.numerical_aperture >= self.medium_index:
+            raise ValueError(
+                f"numerical_aperture = {self.numerical_aperture:g} must be below "
+                f"medium_index = {self.medium_index:g}"
+            )
+        if 2 * self.pixel_size_um * self.numerical_aperture > self.wavelength_um:
+            raise ValueError(
+                f"pixel_size_um = {self.pixel_size_um:g}; expected at most wavelength_um / "
+                f"(2 numerical_aperture) = {self.wavelength_um / 2 / self.numerical_aperture:.3g}, "
+                "or the finest fringes are lost"
+            )
+        return self
 
 
 class Localize(Section):
@@ -251,6 +275,16 @@ class Localize(Section):
     )
     invert: bool = Field(False, description="dark spots on bright ground")
     match_radius: Positive = Field(1.5, description="px, farthest a true position may lie")
+    depth: Positive = Field(32, description="holography: extent of the box along z, px")
+    object_radius: Positive = Field(4, description="holography: of every sphere, px")
+    refractive_index: tuple[Positive, Positive] = Field(
+        (1.34, 1.56), description="holography: lowest and highest of a sphere"
+    )
+
+    @field_validator("refractive_index")
+    @classmethod
+    def _ordered(cls, limits: tuple[float, float]) -> tuple[float, float]:
+        return _must_be_range(limits)
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Self:
@@ -309,6 +343,7 @@ class Splits(Section):
 
 EdgeFeature = Literal[
     "distance",
+    "log_distance",
     "displacement_x",
     "displacement_y",
     "displacement_z",
@@ -587,6 +622,16 @@ class Dataset(Section):
     graph: Graph
     splits: Splits
 
+    @model_validator(mode="after")
+    def _holograms_have_spheres(self) -> Self:
+        spheres = self.simulate.dimensions == 3 and self.simulate.refractive_index is not None
+        if self.render.modality == "holography" and not spheres and self.cells is None:
+            raise ValueError(
+                "render.modality: holography needs simulate.dimensions: 3 and "
+                "simulate.refractive_index"
+            )
+        return self
+
     def of_split(self, split: str) -> tuple[Simulate, int]:
         """Settings of the simulation of a split, and its number of videos."""
         chosen: Split = getattr(self.splits, split)
@@ -761,6 +806,9 @@ Score = Literal[
     "recall",
     "precision",
     "localization_error",
+    "localization_error_z",
+    "localization_error_3d",
+    "refractive_index_error",
     "candidate_f1",
     "candidate_f1_same_track",
     "graph_recall",
@@ -899,6 +947,11 @@ class Study(Section):
             raise ValueError(
                 f"{where}: '{panel.panel}' shows what is predicted of each node, but "
                 f"'{panel.of}' is of level '{task.level}'"
+            )
+        if panel.panel == "trace" and simulate.motion != "switching":
+            raise ValueError(
+                f"{where}: 'trace' is of D that changes in time, but the objects of "
+                f"'{panel.of}' do not switch"
             )
         fractions = task.target == "fractions"
         if panel.panel == "confusion" and not fractions:

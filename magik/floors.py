@@ -19,6 +19,7 @@ Where D is a landscape, a track has no single D. What supposes one is left out t
 hidden Markov model lets ln D wander from frame to frame.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
@@ -30,7 +31,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
 
 from magik import schema
-from magik.config import Exponential, Graph, LogUniform, Simulate
+from magik.config import Distribution, Exponential, Graph, LogUniform, Simulate, bounds
 from magik.errors import InputError
 
 CELLS = 128
@@ -86,26 +87,41 @@ class Prior(NamedTuple):
 
     def median_of(self, probability: Float[np.ndarray, "n cells"]) -> Float[np.ndarray, " n"]:
         """Medians of D under rows of cell probabilities (need not sum to one), px²/frame."""
-        cumulative = np.cumsum(probability, axis=1)
-        half = cumulative[:, -1] / 2
-        cell = np.argmax(cumulative >= half[:, None], axis=1)
-        every = np.arange(len(cell))
-        inside = probability[every, cell]
-        part = 1 - (cumulative[every, cell] - half) / inside
-        return self.edges[cell] * (self.edges[cell + 1] / self.edges[cell]) ** part
+        return median(self.edges, probability)
+
+
+def median(
+    edges: Float[np.ndarray, " edges"], probability: Float[np.ndarray, "n cells"]
+) -> Float[np.ndarray, " n"]:
+    """Medians under rows of probabilities of cells (need not sum to one).
+
+    Within a cell, of edges > 0, the logarithm is taken as uniform.
+    """
+    cumulative = np.cumsum(probability, axis=1)
+    half = cumulative[:, -1] / 2
+    cell = np.argmax(cumulative >= half[:, None], axis=1)
+    every = np.arange(len(cell))
+    inside = probability[every, cell]
+    part = 1 - (cumulative[every, cell] - half) / inside
+    return edges[cell] * (edges[cell + 1] / edges[cell]) ** part
 
 
 def _law(config: Simulate) -> Any:
     """The distribution of D with its cdf, support and median."""
-    low, high = config.diffusivity_bounds
+    if config.motion == "landscape":
+        return stats.loguniform(*config.diffusivity_bounds)
+    return law(config.diffusivity)
+
+
+def law(distribution: Distribution) -> Any:
+    """What is drawn from, with its cdf, support and median; a single value as a narrow range."""
+    low, high = bounds(distribution)
     if low == high:
         return stats.uniform(low, 1e-6 * low)
-    match config.diffusivity:
-        case Exponential(exponential=mean) if config.motion != "landscape":
+    match distribution:
+        case Exponential(exponential=mean):
             return stats.truncexpon(b=(high - low) / mean, loc=low, scale=mean)
         case LogUniform():
-            return stats.loguniform(low, high)
-        case _ if config.motion == "landscape":
             return stats.loguniform(low, high)
     return stats.uniform(low, high - low)
 
@@ -115,14 +131,14 @@ class Video(NamedTuple):
 
     Attributes:
         frame: rows are sorted by it.
-        position: x and y, px.
+        position: x, y and, where links are looked for in three dimensions, z, px.
         dt: Δt, frames.
         side: of the reflecting box, px; None where there are no walls.
         error: r.m.s. localization error per axis, px.
     """
 
     frame: Int[np.ndarray, " n"]
-    position: Float[np.ndarray, "n 2"]
+    position: Float[np.ndarray, "n axes"]
     dt: float
     side: float | None
     error: float = 0.0
@@ -188,39 +204,25 @@ def estimate(localizations: xr.Dataset, simulate: Simulate, graph: Graph) -> xr.
     Raises:
         InputError: if no localization shows a known particle.
     """
-    if not np.any(localizations["particle"].values >= 0):
-        raise InputError(
-            f"floors: none of {localizations.sizes['localization']} localizations in "
-            f"{localizations.sizes['video']} videos shows a known particle; expected at least one. "
-            "Simulate more particles, lower observe.missed, or raise localize.match_radius"
-        )
     prior = Prior.of(simulate)
-    side = max(localizations.attrs["field_of_view"]) if simulate.boundary == "reflecting" else None
-    ends = schema.offsets(localizations["row_size"].values)
-    rows = [slice(*both) for both in pairwise(ends) if both[0] < both[1]]
-    columns = {
-        name: localizations[name].values.astype(float)
-        for name in ("x", "y", "intensity")
-        if name in localizations
-    }
-    frame = localizations["frame"].values.astype(int)
-    position = np.stack([columns["x"], columns["y"]], axis=1)
+    rows, seen = videos(localizations, simulate)
     particle = localizations["particle"].values
-    videos = [Video(frame[r], position[r], simulate.dt, side) for r in rows]
     true = [particle[r] for r in rows]
-    errors = localization_errors(videos, true, prior)
+    errors = localization_errors(seen, true, prior)
     area = float(np.prod(localizations.attrs["field_of_view"]))
-    worst = worst_link(videos, true, area, graph.max_lag)
-    gains = link_gains(prior, graph.max_lag, simulate.dt, worst)
+    gains = link_gains(
+        prior, graph.max_lag, simulate.dt, worst_link(seen, true, area, graph.max_lag)
+    )
     wander = WANDER if simulate.motion == "landscape" else 0.0
 
     methods: dict[str, list[np.ndarray]] = {}
     tracks: dict[str, list[np.ndarray]] = {}
-    for r, video, given, error in zip(rows, videos, true, errors.tolist(), strict=True):
+    for r, video, given, error in zip(rows, seen, true, errors.tolist(), strict=True):
         video = video._replace(error=error)
         linked = {"lap": link(video, gains)}
-        if "intensity" in columns:
-            signature = in_fluctuations(columns["intensity"][r], linked["lap"], video)
+        if "intensity" in localizations:
+            intensity = localizations["intensity"].values[r].astype(float)
+            signature = in_fluctuations(intensity, linked["lap"], video)
             linked["lapi"] = link(video, gains, signature)
         made = {"constant": np.full(len(video.frame), prior.median)}
         if simulate.motion == "brownian":
@@ -259,6 +261,50 @@ def estimate(localizations: xr.Dataset, simulate: Simulate, graph: Graph) -> xr.
     )
 
 
+def videos(
+    localizations: xr.Dataset, simulate: Simulate, axes: str = "xy"
+) -> tuple[list[slice], list[Video]]:
+    """The videos that hold anything, and the rows of each.
+
+    Raises:
+        InputError: if no localization shows a known particle.
+    """
+    if not np.any(localizations["particle"].values >= 0):
+        raise InputError(
+            f"floors: none of {localizations.sizes['localization']} localizations in "
+            f"{localizations.sizes['video']} videos shows a known particle; expected at least one. "
+            "Simulate more particles, lower observe.missed, or raise localize.match_radius"
+        )
+    side = max(localizations.attrs["field_of_view"]) if simulate.boundary == "reflecting" else None
+    ends = schema.offsets(localizations["row_size"].values)
+    rows = [slice(*both) for both in pairwise(ends.tolist()) if both[0] < both[1]]
+    frame = localizations["frame"].values.astype(int)
+    position = np.stack([localizations[axis].values.astype(float) for axis in axes], axis=1)
+    return rows, [Video(frame[r], position[r], simulate.dt, side) for r in rows]
+
+
+def estimates(
+    localizations: xr.Dataset,
+    name: str,
+    target: Float[np.ndarray, " n"],
+    methods: dict[str, Float[np.ndarray, " n"]],
+) -> xr.Dataset:
+    """What each method says of each localization, laid out as `schema.ESTIMATES`."""
+    return xr.Dataset(
+        {
+            "row_size": localizations["row_size"],
+            "frame": localizations["frame"],
+            "particle": localizations["particle"],
+            "target": ("localization", target.astype(np.float32)),
+            "estimate": (
+                ("method", "localization"),
+                np.stack(list(methods.values())).astype(np.float32),
+            ),
+        },
+        attrs={"method": list(methods), "target_name": name},
+    )
+
+
 def _stacked(
     dimension: str, columns: dict[str, list[np.ndarray]], kind: type
 ) -> tuple[tuple[str, str], np.ndarray]:
@@ -284,7 +330,7 @@ class Gain(NamedTuple):
 def worst_link(
     videos: list[Video], particles: list[Int[np.ndarray, " _"]], area: float, max_lag: int
 ) -> float:
-    """Density of a step, px⁻², at which a link is as likely as no link.
+    """Density of a step, px⁻² (px⁻³), at which a link is as likely as no link.
 
     No link means that a particle was missed for as long as its track waits, and that another
     appeared: an object that had been missed, or a false positive. With m the probability of a
@@ -294,7 +340,7 @@ def worst_link(
     Args:
         videos: their frames.
         particles: true identities.
-        area: of the field of view, px².
+        area: of the field of view, px²; its volume, px³, in three dimensions.
         max_lag: frames that a track waits.
     """
     seen = present = false = frames = 0
@@ -310,21 +356,22 @@ def worst_link(
     return float(missed**max_lag * appearances / (1 - missed))
 
 
-def link_gains(prior: Prior, max_lag: int, dt: float, worst: float) -> list[Gain]:
+def link_gains(prior: Prior, max_lag: int, dt: float, worst: float, axes: int = 2) -> list[Gain]:
     """What a link is worth, for lags of 1 to `max_lag` frames.
 
     Args:
         prior: of D; the density of a step is its mean over D.
         max_lag: frames.
         dt: Δt, frames.
-        worst: density of a step that is worth nothing, px⁻².
+        worst: density of a step that is worth nothing, px⁻² (px⁻³).
+        axes: 2 or 3.
     """
     gains = []
     for lag in range(1, max_lag + 1):
         variance = 2 * prior.diffusivity * lag * dt
         length = np.linspace(0, 8 * np.sqrt(variance[-1]), 2001)
         boltzmann = np.exp(-(length[:, None] ** 2) / (2 * variance))
-        density = boltzmann @ (prior.weight / (2 * np.pi * variance))
+        density = boltzmann @ (prior.weight / (2 * np.pi * variance) ** (axes / 2))
         gains.append(Gain(length, np.log(density + TINY) - np.log(worst)))
     return gains
 
@@ -351,7 +398,7 @@ def link(
         new = np.arange(*np.searchsorted(video.frame, [frame, frame + 1]))
         ends = ends[video.frame[ends] >= frame - len(gains)]
         step = video.position[ends, None] - video.position[new]
-        length = np.hypot(step[..., 0], step[..., 1])
+        length = np.linalg.norm(step, axis=-1)
         gain = np.empty(length.shape)
         for lag, table in enumerate(gains, start=1):
             waited = video.frame[ends] == frame - lag
@@ -472,18 +519,31 @@ def localization_errors(
     draw an error for each video. Every method is told it, as it is told the prior.
     """
     along = [Tracks.of(track, video.frame) for video, track in zip(videos, tracks, strict=True)]
-    found: list[list[float]] = []  # log-likelihood of each video, for each error
-    while len(found) < 2 or np.any(np.greater(found[-1], found[-2])):
-        error = len(found) * ERROR_STEP
-        found.append(
+    return likeliest_errors(
+        lambda error: np.array(
             [
                 _total_evidence(video._replace(error=error), each, prior)
                 for video, each in zip(videos, along, strict=True)
             ]
         )
+    )
+
+
+def likeliest_errors(
+    log_likelihood: Callable[[float], Float[np.ndarray, " videos"]], clearly: float = CLEARLY
+) -> Float[np.ndarray, " videos"]:
+    """The error of each video, px, from the log-likelihoods of all videos under one error.
+
+    Args:
+        log_likelihood: of each video, from the error.
+        clearly: by how much an error of its own must explain a video better.
+    """
+    found: list[np.ndarray] = []
+    while len(found) < 2 or np.any(found[-1] > found[-2]):
+        found.append(log_likelihood(len(found) * ERROR_STEP))
     evidence = np.array(found)
     common = int(evidence.sum(axis=1).argmax())
-    differs = evidence.max(axis=0) > evidence[common] + CLEARLY
+    differs = evidence.max(axis=0) > evidence[common] + clearly
     return ERROR_STEP * np.where(differs, evidence.argmax(axis=0), common)
 
 
@@ -510,25 +570,33 @@ def hidden_markov(
     """
     tracks = Tracks.of(track, video.frame)
     earlier, later = links(track, video.frame)
-    time = (video.frame[later] - video.frame[earlier])[:, None] * video.dt
-    variance = 2 * prior.diffusivity * time + 2 * video.error**2
     step = np.ones((len(track), len(prior.weight)), dtype=np.float32)  # that leaves each row
-    step[earlier] = np.prod(
-        [
-            _gaussian(
-                video.images(video.position[later, axis]),
-                video.position[earlier, axis][:, None],
-                variance,
-            )
-            for axis in (0, 1)
-        ],
-        axis=0,
-    )
+    step[earlier] = step_density(video, earlier, later, prior)
     drift = _drift(prior, wander)
     chains = [_forward(tracks, step, prior, jump, drift) for jump in JUMPS]
     best = int(np.argmax([likelihood for _, likelihood in chains]))
     smoothed = _backward(tracks, step, prior, JUMPS[best], drift, chains[best][0])
     return prior.median_of(smoothed)
+
+
+def step_density(
+    video: Video, earlier: Int[np.ndarray, " n"], later: Int[np.ndarray, " n"], prior: Prior
+) -> Float[np.ndarray, "n cells"]:
+    """Density of the step from each earlier row to its later one, were D that of each cell.
+
+    Localization errors count as independent from step to step.
+    """
+    time = (video.frame[later] - video.frame[earlier])[:, None] * video.dt
+    variance = 2 * prior.diffusivity * time + 2 * video.error**2
+    along = [
+        _gaussian(
+            video.images(video.position[later, axis]),
+            video.position[earlier, axis][:, None],
+            variance,
+        )
+        for axis in (0, 1)
+    ]
+    return along[0] * along[1]
 
 
 def _drift(prior: Prior, wander: float) -> Float[np.ndarray, "cells cells"] | None:

@@ -27,6 +27,9 @@ NOT_FEATURES = (
 DIMENSIONLESS = ("eccentricity", "solidity")
 """Descriptors that any microscope gives alike; others are divided by the video's median."""
 
+RESOLVED = 0.005
+"""Shares of the radius below which distances look alike on a logarithmic scale."""
+
 BATCH = 50_000
 """Localizations that share a k-d tree; bounds the memory of the search."""
 
@@ -84,7 +87,11 @@ def build(localizations: xr.Dataset, config: Graph, length_px: float | None = No
     distance = np.linalg.norm(displacement, axis=1).astype(np.float32)
     lag = frame[receiver] - frame[sender]
 
-    edge_columns = {"distance": distance, "lag": lag.astype(np.float32)}
+    edge_columns = {
+        "distance": distance,
+        "log_distance": np.log(distance + RESOLVED * config.radius),
+        "lag": lag.astype(np.float32),
+    }
     edge_columns |= {f"displacement_{a}": displacement[:, k] for k, a in enumerate(axes)}
     if "pair_pixels" in localizations:
         edge_columns |= _overlaps(localizations, edge_index)

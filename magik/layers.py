@@ -24,13 +24,13 @@ SHELVES: dict[str, tuple[str, ...]] = {
         "fetch",
     ),
     "data": (
-        *("motions", "simulate", "optics", "localize", "stacks", "detections", "recordings"),
-        *("registration", "cells", "graphs"),
+        *("motions", "simulate", "optics", "holography", "localize", "lorenz_mie", "refocus"),
+        *("microscope", "stacks", "detections", "recordings", "registration", "cells", "graphs"),
     ),
     "learning": ("dataset", "network", "train", "predict", "attention"),
     "read-out": (
-        *("export", "floors", "linking", "lineages", "aogm", "linkers", "maps", "metrics"),
-        *("movies", "plots", "plots_cells", "plots_motion"),
+        *("export", "floors", "floors_motion", "change_points", "linking", "lineages", "aogm"),
+        *("linkers", "maps", "metrics", "movies", "plots", "plots_cells", "plots_motion"),
     ),
 }
 
@@ -43,10 +43,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 
 OWNERS: dict[str, tuple[str, ...]] = {
     "andi_datasets": ("motions",),
-    "deeptrack": ("optics",),
+    "deeptrack": ("optics", "holography"),
     "trackpy": ("localize", "linkers"),
     "laptrack": ("linkers",),
     "skimage": ("cells",),
+    "sklearn": ("floors_motion",),
     "geff": ("detections", "lineages"),
     "geff_spec": ("lineages",),
     "PIL": ("movies",),

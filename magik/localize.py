@@ -1,7 +1,7 @@
 """Spots in a movie: where they are (trackpy), and which true object each of them is."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 
@@ -18,6 +18,9 @@ from magik.errors import InputError
 
 DESCRIPTORS = {"mass": "mass", "size": "size", "ecc": "eccentricity"}
 """trackpy's name: ours. Counts above the local background, px (radius of gyration), 0 = round."""
+
+TRUTH = {"particle": -1, "motion": -1, "diffusivity": np.nan, "exponent": np.nan}
+"""What a localization is told of the object that it shows; the value where it shows none."""
 
 
 def find(movie: xr.Dataset, config: Localize) -> xr.Dataset:
@@ -41,19 +44,29 @@ def find(movie: xr.Dataset, config: Localize) -> xr.Dataset:
     Raises:
         InputError: if there is no spot in the whole movie.
     """
-    n_frames = movie["row_size"].values
     counts = movie["counts"]
     top = counts.values.max() if config.invert and counts.size else None
     found = []
     for image in range(len(counts)):
         pixels = counts[image].values
-        found.append(_locate(pixels if top is None else top - pixels, config))
+        found.append(spots_in(pixels if top is None else top - pixels, config))
     if not sum(map(len, found)):
         raise InputError(_nothing_found(movie, top, config))
+    return together(found, movie)
+
+
+def together(found: Sequence[pd.DataFrame], movie: xr.Dataset) -> xr.Dataset:
+    """The spots of each image of a movie, at least one in all, as localizations.
+
+    Args:
+        found: of each image, a row per spot; its columns become variables.
+        movie: how many images each video has, and their field of view.
+    """
+    n_frames = movie["row_size"].values
     per_image = np.array([len(spots) for spots in found])
     spots = pd.concat([spots for spots in found if len(spots)], ignore_index=True)
     first_image = schema.offsets(n_frames)
-    frame = np.arange(len(counts)) - np.repeat(first_image[:-1], n_frames)
+    frame = np.arange(len(found)) - np.repeat(first_image[:-1], n_frames)
     video = np.repeat(np.arange(len(n_frames)), n_frames)
     columns = {"frame": np.repeat(frame, per_image).astype(np.int32)}
     columns |= {str(name): spots[name].to_numpy(np.float32) for name in spots}
@@ -71,10 +84,10 @@ def find(movie: xr.Dataset, config: Localize) -> xr.Dataset:
 
 
 def match(found: xr.Dataset, truth: xr.Dataset, radius: float) -> xr.Dataset:
-    """The localizations found, each with the identity and D of the object that it shows.
+    """The localizations found, each with the identity and motion of the object that it shows.
 
     In each frame as many pairs as possible within the radius, and of those ways to pair the one
-    with the smallest sum of distances.
+    with the smallest sum of distances; in space where both have a `z`, else in the plane.
 
     Args:
         found: localizations of rendered videos.
@@ -82,11 +95,15 @@ def match(found: xr.Dataset, truth: xr.Dataset, radius: float) -> xr.Dataset:
         radius: px.
 
     Returns:
-        `found` with `particle` (-1 = none), `diffusivity` (NaN = none) and the truth's landscape.
+        `found` with `particle` (-1 = none) and what else of `TRUTH` is known, and the truth's
+        landscape, depth and names of motions.
     """
-    particle = np.full(found.sizes["localization"], -1, dtype=np.int32)
-    diffusivity = np.full(found.sizes["localization"], np.nan, dtype=np.float32)
-    here, there = (np.stack([d["x"].values, d["y"].values], axis=1) for d in (found, truth))
+    columns = {
+        name: np.full(found.sizes["localization"], none, truth[name].dtype)
+        for name, none in TRUTH.items()
+        if name in truth
+    }
+    here, there = _positions(found, truth)
     for rows, true_rows in zip(_frames(found), _frames(truth), strict=True):
         distance = cdist(here[rows], there[true_rows])
         far = distance > radius
@@ -94,11 +111,11 @@ def match(found: xr.Dataset, truth: xr.Dataset, radius: float) -> xr.Dataset:
         distance[far] = (radius + 1) * (min(distance.shape) + 1)
         chosen = linear_sum_assignment(distance)
         seen, true = (index[~far[chosen]] for index in chosen)
-        particle[rows][seen] = truth["particle"].values[true_rows][true]
-        diffusivity[rows][seen] = truth["diffusivity"].values[true_rows][true]
-    matched = found.assign(
-        particle=("localization", particle), diffusivity=("localization", diffusivity)
-    )
+        for name, column in columns.items():
+            column[rows][seen] = truth[name].values[true_rows][true]
+    attributes = {name: truth.attrs[name] for name in ("depth", "motions") if name in truth.attrs}
+    matched = found.assign({name: ("localization", column) for name, column in columns.items()})
+    matched = matched.assign_attrs(attributes)
     return matched.assign(landscape=truth["landscape"]) if "landscape" in truth else matched
 
 
@@ -111,26 +128,49 @@ def quality(matched: xr.Dataset, truth: xr.Dataset) -> dict[str, float]:
 
     Returns:
         `recall` (found of the true), `precision` (true of the found) and `localization_error`
-        (r.m.s. per axis of the matched, px; NaN if there is none).
+        (r.m.s. per axis in the plane, of the matched, px; NaN if there is none). In space also
+        `localization_error_z` and `localization_error_3d` (r.m.s. along z, and of the distance);
+        where it is measured, `refractive_index_error` (r.m.s.).
     """
-    key = ["video", "frame", "particle"]
+    measured = [name for name in ("x", "y", "z", "refractive_index") if name in matched]
+    measured = [name for name in measured if name in truth]
     table, true = (
-        pd.DataFrame({name: d[name].values for name in ("frame", "particle", "x", "y")}).assign(
+        pd.DataFrame({name: d[name].values for name in ("frame", "particle", *measured)}).assign(
             video=schema.row_of(d["row_size"].values)
         )
         for d in (matched, truth)
     )
+    key = ["video", "frame", "particle"]
     pairs = table[table["particle"] >= 0].merge(true, on=key, suffixes=("", "_true"))
-    error = np.concatenate([pairs["x"] - pairs["x_true"], pairs["y"] - pairs["y_true"]])
-    return {
+    square = {name: ((pairs[name] - pairs[f"{name}_true"]) ** 2).mean() for name in measured}
+    plane = square["x"] + square["y"]
+    scores = {
         "recall": len(pairs) / len(true) if len(true) else np.nan,
         "precision": len(pairs) / len(table) if len(table) else np.nan,
-        "localization_error": float(np.sqrt(np.mean(error**2))) if len(error) else np.nan,
+        "localization_error": float(np.sqrt(plane / 2)),
     }
+    if "z" in square:
+        scores["localization_error_z"] = float(np.sqrt(square["z"]))
+        scores["localization_error_3d"] = float(np.sqrt(plane + square["z"]))
+    if "refractive_index" in square:
+        scores["refractive_index_error"] = float(np.sqrt(square["refractive_index"]))
+    return scores
 
 
-def _locate(image: np.ndarray, config: Localize, minmass: float | None = None) -> pd.DataFrame:
-    """x, y, intensity and descriptors of the spots of one image."""
+def _positions(found: xr.Dataset, truth: xr.Dataset) -> list[np.ndarray]:
+    """x, y and, where both have it, z."""
+    axes = [axis for axis in ("x", "y", "z") if axis in found and axis in truth]
+    return [np.stack([d[axis].values for axis in axes], axis=1) for d in (found, truth)]
+
+
+def spots_in(image: np.ndarray, config: Localize, minmass: float | None = None) -> pd.DataFrame:
+    """x, y, intensity and descriptors of the spots of one image (trackpy.locate).
+
+    Args:
+        image: counts.
+        config: how a spot looks.
+        minmass: in place of the one in `config`.
+    """
     height, width = image.shape
     edge = max(config.diameter, config.smoothing_size or 0)
     median = np.median(image)
@@ -181,7 +221,7 @@ def _nothing_found(movie: xr.Dataset, top: float | None, config: Localize) -> st
     if not counts.size:
         return f"{name}: it has no image; expected at least one"
     liveliest = counts[np.argmax(np.ptp(counts.reshape(len(counts), -1), axis=1))]
-    candidates = _locate(liveliest if top is None else top - liveliest, config, minmass=0)
+    candidates = spots_in(liveliest if top is None else top - liveliest, config, minmass=0)
     heaviest = f"{candidates['mass'].max():.3g}" if len(candidates) else "none"
     return (
         f"{name}: no spot in any of {len(counts)} images with localize: diameter "

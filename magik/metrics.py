@@ -13,8 +13,8 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Float, Int
 
-from magik import floors, job, physics, schema
-from magik.config import Published
+from magik import change_points, floors, job, physics, schema
+from magik.config import Published, Simulate
 from magik.errors import InputError
 
 
@@ -48,6 +48,9 @@ QUANTITIES: dict[str, Quantity] = {
     "recall": Quantity("1", "high"),
     "precision": Quantity("1", "high"),
     "localization_error": Quantity("px", "low"),
+    "localization_error_z": Quantity("px", "low"),
+    "localization_error_3d": Quantity("px", "low"),
+    "refractive_index_error": Quantity("1", "low"),
     "candidate_f1": Quantity("1", "high"),
     "candidate_f1_same_track": Quantity("1", "high"),
     "graph_recall": Quantity("1", "high"),
@@ -115,6 +118,7 @@ def of_motion(
     seed: int,
     predictions: xr.Dataset,
     estimates: xr.Dataset,
+    simulate: Simulate,
     quality: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
     """All scores of one training about motion, and of other methods on the same videos.
@@ -125,6 +129,7 @@ def of_motion(
         seed: of the training.
         predictions: PREDICTIONS or VIDEO_PREDICTIONS of the test videos.
         estimates: ESTIMATES or VIDEO_ESTIMATES of the same videos.
+        simulate: how they move: where D switches, change points are scored, too.
         quality: of the localization (`localize.quality`), where there was one.
 
     Returns:
@@ -152,11 +157,34 @@ def of_motion(
         if name == "fractions":
             right = estimate.argmax(axis=1) == truth.argmax(axis=1)
             rows.append(_row("accuracy", method, float(right.mean()), len(right)))
+    if simulate.motion == "switching":
+        rows += _change_point_scores(said, estimates, simulate)
     if "lower" in predictions:
         lower, upper = (predictions[end].to_numpy() for end in ("lower", "upper"))
         rows.append(_row("coverage", "network", coverage(lower, upper, truth), known))
     rows += [_row(name, "localization", value) for name, value in (quality or {}).items()]
     return _table(rows, experiment, tier, seed)
+
+
+def _change_point_scores(
+    said: Mapping[str, np.ndarray], estimates: xr.Dataset, simulate: Simulate
+) -> list[dict[str, object]]:
+    """Change points in what each method says along the true tracks, by one rule for all."""
+    frame = estimates["frame"].to_numpy().astype(int)
+    tracks = change_points.particles(estimates)
+    true = change_points.true_points(estimates["target"].to_numpy().astype(float), frame, tracks)
+    number = sum(map(len, true))
+    rows = []
+    for method, scaling in said.items():
+        found = change_points.of_tracks(scaling, frame, tracks, simulate)
+        near, far = (change_points.score(true, found, within) for within in (5, 10))
+        rows += [
+            _row("change_point_f1_5", method, near.f1, number),
+            _row("change_point_f1_10", method, far.f1, number),
+            _row("change_point_jaccard", method, far.jaccard, number),
+            _row("change_point_rmse", method, far.rmse, number),
+        ]
+    return rows
 
 
 def coverage(

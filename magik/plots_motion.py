@@ -329,10 +329,8 @@ def _draw_trace(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -> pd
     own = particle == chosen
     if not own.any():
         raise InputError(f"figures: trace: no particle {chosen} in the first video")
-    found = None
-    if "change_points" in data:
-        changed = data["change_points"]["changed"][first].to_numpy().astype(bool)
-        found = nodes["frame"].to_numpy()[own & changed]
+    changed = data["change_points"]["changed"][first].to_numpy().astype(bool)
+    found = nodes["frame"].to_numpy()[own & changed]
     axes = place.plot()
     axes.set_title(panel.title, pad=3)
     label = plots.SYMBOLS[predictions.attrs["target_name"]]
@@ -439,7 +437,7 @@ PANELS: dict[str, plots.Drawer] = {
     "contrast": _draw_contrast,
 }
 """What each kind is drawn from: confusion: `video_predictions`, `scores`; depth_graph: `graphs`,
-`localizations`; trace: `predictions`, `localizations` and, where there are any, `change_points`;
+`localizations`; trace: `predictions`, `localizations`, `change_points`;
 neighbours: `movie`, `graphs`, `localizations`; target_graph, target_zoom: `graphs`, `predictions`,
 `attention`; attention: `attention`, `graphs`; attention_tracks, contrast: `attention`."""
 

@@ -206,6 +206,17 @@ TRACKS = Layout(
     open_to=("localization",),
 )
 
+CHANGE_POINTS = Layout(
+    "change_points",
+    1,
+    {
+        "row_size": Variable(("video",), "1", "localizations of each video", "iu"),
+        "changed": Variable(
+            ("localization",), "1", "1 = the first of a new D of its particle", "iub"
+        ),
+    },
+)
+
 MAPS = Layout(
     "maps",
     1,
@@ -303,7 +314,7 @@ LAYOUTS = {
     layout.name: layout
     for layout in (
         *(MOVIE, LOCALIZATIONS, GRAPHS, PREDICTIONS, VIDEO_PREDICTIONS, EDGES, TRACKS, MAPS),
-        *(FLOORS, ESTIMATES, VIDEO_ESTIMATES, ATTENTION),
+        *(CHANGE_POINTS, FLOORS, ESTIMATES, VIDEO_ESTIMATES, ATTENTION),
     )
 }
 

@@ -233,7 +233,7 @@ def shares():
 
 def test_fractions_are_scored_by_their_error_and_by_the_dominant_class(shares):
     """Errors 0.1, 0.1 and 0.2; the third video's larger class is mistaken."""
-    table = metrics.of_motion("mixture", "coordinates", 3, *shares)
+    table = metrics.of_motion("mixture", "coordinates", 3, *shares, Simulate())
     value = table.set_index(["quantity", "method"])["value"]
     assert value["mae_fractions", "network"] == pytest.approx(0.4 / 3)
     assert value["accuracy", "network"] == pytest.approx(2 / 3)
@@ -247,7 +247,7 @@ def test_fractions_are_scored_by_their_error_and_by_the_dominant_class(shares):
 def test_floors_of_other_videos_as_a_whole_are_refused(shares):
     predictions, estimates = shares
     with pytest.raises(InputError, match="must be of the same store"):
-        metrics.of_motion("m", "coordinates", 0, predictions.isel(video=[0, 1]), estimates)
+        metrics.of_motion("m", "", 0, predictions.isel(video=[0, 1]), estimates, Simulate())
 
 
 def test_coverage_is_the_share_of_known_truths_inside():
@@ -259,5 +259,31 @@ def test_coverage_is_the_share_of_known_truths_inside():
 def test_a_simpler_method_that_is_given_the_links_is_not_classical(shares):
     predictions, estimates = shares
     estimates.attrs["method"] = ["given_links_trees", "lap_trees"]
-    wide = metrics.collect([metrics.of_motion("m", "coordinates", 0, predictions, estimates)])
+    wide = metrics.collect([metrics.of_motion("m", "", 0, predictions, estimates, Simulate())])
     assert set(wide["classical_method"]) == {"lap_trees"}
+
+
+def test_change_points_are_found_in_what_every_method_says():
+    """One particle, whose √(2D) jumps at frame 20; the constant guess finds nothing."""
+    true = np.where(np.arange(40) < 20, 0.1, 1.0)
+    predictions = xr.Dataset(
+        {"prediction": ("localization", true + 0.01)},
+        attrs={"target_name": "displacement_scaling", "trained_on": "{}"},
+    )
+    estimates = xr.Dataset(
+        {
+            "row_size": ("video", [40]),
+            "frame": ("localization", np.arange(40)),
+            "particle": ("localization", np.zeros(40, int)),
+            "target": ("localization", true),
+            "estimate": (("method", "localization"), np.full((1, 40), 0.4)),
+        },
+        attrs={"method": ["constant"], "target_name": "displacement_scaling"},
+    )
+    simulate = Simulate(motion="switching", diffusivity=(0.001, 1))
+    table = metrics.of_motion("s", "coordinates", 0, predictions, estimates, simulate)
+    value = table.set_index(["quantity", "method"])["value"]
+    assert value["change_point_f1_5", "network"] == 1
+    assert value["change_point_rmse", "network"] == 0
+    assert value["change_point_f1_10", "constant"] == 0
+    assert value["mae_displacement_scaling", "network"] == pytest.approx(0.01)

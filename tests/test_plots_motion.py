@@ -128,6 +128,9 @@ def seen() -> dict:
     }
 
 
+UNCHANGED = xr.Dataset({"changed": ("localization", np.zeros(9, bool)), "row_size": ("video", [9])})
+
+
 # whole videos --------------------------------------------------------------------------------
 
 
@@ -245,7 +248,7 @@ def test_nodes_of_a_graph_have_the_colours_of_any_target(seen):
 
 def test_trace_is_that_of_the_particle_seen_longest(switching):
     predictions, localizations = switching
-    data = {"predictions": predictions, "localizations": localizations}
+    data = {"predictions": predictions, "localizations": localizations, "change_points": UNCHANGED}
     canvas, source = draw(data, {"panel": "trace"}, {"panel": "trace", "particle": 0})
     first = source[source["panel"] == "a"]
     truth, said = (rows(first, f"{name}: √(2D)") for name in ("truth", "prediction"))
@@ -408,7 +411,8 @@ def test_every_text_is_legible_and_inside_the_figure(seen, switching, fractions)
         (seen, [{"panel": "neighbours"}, {"panel": "target_graph"}, {"panel": "attention"},
                 {"panel": "target_zoom"}, {"panel": "attention_tracks", "head": 2},
                 {"panel": "contrast"}]),
-        ({"predictions": predictions, "localizations": localizations}, [{"panel": "trace"}]),
+        ({"predictions": predictions, "localizations": localizations, "change_points": UNCHANGED},
+         [{"panel": "trace"}]),
         ({"video_predictions": fractions, "scores": nothing}, [{"panel": "confusion"}]),
     ]  # fmt: skip
     for data, panels in parts:

@@ -56,7 +56,7 @@ DRAWN = {
     "division": ["tracks", "cells"],
     "confusion": ["predictions", "scores"],
     "depth_graph": ["graphs", "localizations"],
-    "trace": ["predictions", "localizations"],
+    "trace": ["predictions", "localizations", "change_points"],
     "neighbours": ["movie", "graphs", "localizations"],
     "target_graph": ["graphs", "predictions", "attention"],
     "target_zoom": ["graphs", "predictions", "attention"],
@@ -103,6 +103,11 @@ def motion_floor(experiment):
 
 
 FLOORS_OF_MOTION = ("exponent", "video_exponent", "fractions", "switching")
+
+
+def of_videos(floor):
+    """How the name of a layout begins: of whole videos, or of their localizations."""
+    return "video_" if floor in ("video_exponent", "fractions") else ""
 
 
 def here(experiment):
@@ -330,6 +335,7 @@ def panels(wildcards):
                 "localizations": f"{data}/test/{figure.tier}/localizations.zarr.zip",
                 "graphs": f"{data}/test/{figure.tier}/graphs.zarr.zip",
                 "video_predictions": f"{run}/predictions_test.zarr.zip",
+                "change_points": f"{run}/change_points_test.zarr.zip",
                 "attention": f"{run}/attention.zarr.zip",
                 "predictions": f"{run}/predictions_test.zarr.zip",
                 "scores": f"{run}/scores.csv",

@@ -52,7 +52,7 @@ rule observe:
 
 
 rule render:
-    # the tier `images`: spots on a camera ...
+    # the tier `images`: spots or holograms on a camera ...
     input:
         truth="results/data/{dataset}/{split}/truth.zarr.zip",
     output:
@@ -92,9 +92,10 @@ rule localize:
     threads: 1
     resources:
         mem_mb=megabytes(1500, 2),
-        runtime=minutes(10, 0.05),
+        runtime=minutes(10, 1),
     params:
         localize=section("dataset", "localize"),
+        render=section("dataset", "render"),
         code=code("localize"),
     script:
         "../scripts/localize.py"

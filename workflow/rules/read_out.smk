@@ -50,9 +50,38 @@ rule floor_motion:
     params:
         simulate=section("dataset", "simulate"),
         graph=section("dataset", "graph"),
+        layout=lambda w: f"{of_videos(w.floor)}estimates",
         code=code("floor_motion"),
     script:
         "../scripts/floor_motion.py"
+
+
+rule change_points:
+    # when D of an object changed, along its true track
+    input:
+        predictions="results/runs/{experiment}/{tier}/seed{seed}/predictions_{split}.zarr.zip",
+        localizations=of_dataset("results/data/{dataset}/{split}/{tier}/localizations.zarr.zip"),
+    output:
+        changes="results/runs/{experiment}/{tier}/seed{seed}/change_points_{split}.zarr.zip",
+    log:
+        "results/logs/change_points/{experiment}/{tier}/seed{seed}/{split}.log",
+    benchmark:
+        "results/benchmarks/change_points/{experiment}/{tier}/seed{seed}/{split}.tsv"
+    wildcard_constraints:
+        experiment=any_of(n for n in study.experiments if motion_floor(n) == "switching"),
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w, attempt: 2000 * attempt,
+        runtime=lambda w, attempt: 20 * attempt,
+    params:
+        simulate=lambda w: study.datasets[
+            study.experiments[w.experiment].dataset
+        ].simulate.model_dump(mode="json"),
+        code=code("change_points"),
+    script:
+        "../scripts/change_points.py"
 
 
 rule map:
@@ -141,6 +170,10 @@ rule score_motion:
         runtime=lambda w, attempt: 20 * attempt,
     params:
         run=lambda w: [w.experiment, w.tier, int(w.seed)],
+        of=lambda w: of_videos(motion_floor(w.experiment)),
+        simulate=lambda w: study.datasets[
+            study.experiments[w.experiment].dataset
+        ].simulate.model_dump(mode="json"),
         code=code("score_motion"),
     script:
         "../scripts/score_motion.py"
