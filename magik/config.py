@@ -951,6 +951,11 @@ class Study(Section):
                 f"{where}: '{panel.panel}' shows what is predicted of each node, but "
                 f"'{panel.of}' is of level '{task.level}'"
             )
+        if panel.panel == "trace" and simulate.motion != "switching":
+            raise ValueError(
+                f"{where}: 'trace' is of D that changes in time, but the objects of "
+                f"'{panel.of}' do not switch"
+            )
         fractions = task.target == "fractions"
         if panel.panel == "confusion" and not fractions:
             raise ValueError(

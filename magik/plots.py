@@ -78,6 +78,10 @@ _UNKNOWN = "0.75"  # grey, for what has no value
 _MM = 1 / 25.4  # inches
 
 
+Extent = tuple[float, float, float]
+"""Of a box: length in frames, height and width in px; or its corner, in the same order."""
+
+
 # panels --------------------------------------------------------------------------------------
 
 
@@ -105,11 +109,11 @@ def graph(
     axes: Axes,
     nodes: pd.DataFrame,
     edges: np.ndarray,
-    extent: tuple[float, float, float],
+    extent: Extent,
     shades: Normalize,
     label: str = SCALING,
     colours: str | Colormap = NODES,
-    corner: tuple[float, float, float] = (0, 0, 0),
+    corner: Extent = (0, 0, 0),
     named: bool = True,
     size: float = 1.6,
 ) -> pd.DataFrame:
@@ -477,13 +481,13 @@ def _draw_frame(place: Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataF
 
 
 def _draw_graph(place: Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
-    nodes, edges, extent = first_graph(data["graphs"], data["predictions"])
+    nodes, edges, extent, corner = first_graph(data["graphs"], data["predictions"])
     true = panel.panel == "truth_graph"
     shades = shades_of(nodes["truth"])
     label = SYMBOLS[data["predictions"].attrs["target_name"]]
     axes = place.image(panel.title or ("true graph" if true else "predicted graph"))
     value = nodes["truth" if true else "prediction"]
-    rows = graph(axes, nodes.assign(value=value), edges, extent, shades, label)
+    rows = graph(axes, nodes.assign(value=value), edges, extent, shades, label, corner=corner)
     place.bar(shades, NODES, label)
     return rows
 
@@ -523,7 +527,7 @@ def _output(predictions: xr.Dataset, motion: str | None) -> int:
 _ERRORS = {
     "displacement_scaling": {"mae_displacement_scaling": "√(2D)", "mae_diffusivity": "D"},
     "exponent": {"mae_exponent": "α"},
-    "video_exponent": {"mae_exponent": "α"},
+    "video_exponent": {"mae_video_exponent": "α"},
     "fractions": {"mae_fractions": ""},
 }
 
@@ -590,24 +594,41 @@ predicted_graph: `graphs`, `predictions`; density: `predictions` or `video_predi
 
 def first_graph(
     graphs: xr.Dataset, predictions: xr.Dataset
-) -> tuple[pd.DataFrame, np.ndarray, tuple[float, float, float]]:
-    """Nodes of the first video with truth and prediction, its edges and its extent.
+) -> tuple[pd.DataFrame, np.ndarray, Extent, Extent]:
+    """Nodes of the first video with truth and prediction, its edges, and the box that holds it.
 
     Args:
         graphs: GRAPHS.
         predictions: PREDICTIONS of their nodes.
 
     Returns:
-        `x`, `y` (px), `frame`, `truth` and `prediction`; rows of these [end, edge]; frames,
-        height and width in px.
+        `x`, `y` (px), `frame`, `truth` and `prediction`; rows of these [end, edge]; `box_of` them.
     """
     first = slice(0, int(graphs["n_node"][0]))
     columns = {name: predictions[name][first].to_numpy() for name in ("x", "y", "frame")}
     columns |= {"truth": predictions["target"][first].to_numpy()}
     columns |= {"prediction": predictions["prediction"][first].to_numpy()}
     edges = graphs["edge_index"][:, : int(graphs["n_edge"][0])].to_numpy()
-    height, width = map(float, graphs.attrs["field_of_view"])
-    return pd.DataFrame(columns), edges, (float(graphs["n_frames"][0]), height, width)
+    nodes = pd.DataFrame(columns)
+    return nodes, edges, *box_of(nodes, int(graphs["n_frames"][0]), graphs.attrs["field_of_view"])
+
+
+def box_of(
+    nodes: pd.DataFrame, frames: int, field_of_view: Sequence[float]
+) -> tuple[Extent, Extent]:
+    """Extent and corner of the field of view, larger where objects have left it.
+
+    Args:
+        nodes: `x` and `y`, px.
+        frames: of the video.
+        field_of_view: height and width, px.
+    """
+    low, length = [0.0], [float(frames)]
+    for axis, side in zip(("y", "x"), field_of_view, strict=True):
+        start = min(0.0, np.floor(nodes[axis].min()))
+        low.append(float(start))
+        length.append(float(max(side, np.ceil(nodes[axis].max())) - start))
+    return (length[0], length[1], length[2]), (low[0], low[1], low[2])
 
 
 def shades_of(truth: pd.Series) -> Normalize:
@@ -736,8 +757,8 @@ def oblique(t: Any, y: Any, x: Any) -> np.ndarray:
 
 def in_box(
     nodes: pd.DataFrame,
-    extent: tuple[float, float, float],
-    corner: tuple[float, float, float] = (0, 0, 0),
+    extent: Extent,
+    corner: Extent = (0, 0, 0),
 ) -> np.ndarray:
     """Where nodes lie on the page [node, 2], of the box that `box` draws."""
     frames, height, width = extent
@@ -748,7 +769,7 @@ def in_box(
     return oblique(t / max(frames - 1, 1), y / height, x / width)
 
 
-def box(axes: Axes, extent: tuple[float, float, float], first: int = 0, named: bool = True) -> None:
+def box(axes: Axes, extent: Extent, first: int = 0, named: bool = True) -> None:
     """The frame of a graph: the edges of the box, and what its three axes mean.
 
     Args:
@@ -770,7 +791,7 @@ def box(axes: Axes, extent: tuple[float, float, float], first: int = 0, named: b
         _name_box(axes, extent, first)
 
 
-def _name_box(axes: Axes, extent: tuple[float, float, float], first: int) -> None:
+def _name_box(axes: Axes, extent: Extent, first: int) -> None:
     frames, height, width = extent
     (t0, y0), (t1, _), (_, y1) = (oblique(*at) for at in ((0, 1, 0), (1, 1, 0), (0, 0, 0)))
     for place, text, side in (

@@ -22,7 +22,7 @@ from magik.errors import InputError
 DEPTH = "z (px)"
 
 ZOOM_FRAMES, ZOOM = 8, 0.2
-"""How far a zoomed view reaches from its target: frames, and part of the field of view."""
+"""How far a zoomed view reaches from its target: frames, and part of each side of the whole."""
 
 _PAIR = ("#d62728", "#1f77b4")
 _TARGET = "#2ca02c"
@@ -64,7 +64,6 @@ def confusion(
     axes.set_yticks(range(n), names, rotation=90, va="center")
     axes.tick_params(length=0)
     axes.set(xlabel="true model", ylabel="predicted model")
-    axes.set_title(f"{len(truth):,} videos", pad=3)
     y, x = np.array(places).T
     cells = {"x": x, "y": y}
     classes = f"cell: true, predicted class of {', '.join(names)}"
@@ -179,7 +178,8 @@ def attention_maps(
     nodes: pd.DataFrame,
     attention: Float[np.ndarray, "heads nodes"],
     target: int,
-    extent: tuple[float, float, float],
+    extent: plots.Extent,
+    corner: plots.Extent,
     shades: Normalize,
 ) -> pd.DataFrame:
     """What every head looks at, from one node, in small (Fig. 6e).
@@ -190,6 +190,7 @@ def attention_maps(
         attention: from the target to every node.
         target: its row in `nodes`.
         extent: length in frames, height and width in px.
+        corner: first frame, and the least y and x.
         shades: of the attention.
 
     Returns:
@@ -205,9 +206,11 @@ def attention_maps(
         label = f"attention of head {head + 1}"
         drawn = nodes.assign(value=value)
         parts.append(
-            plots.graph(one, drawn, _NO_EDGES, extent, shades, label, plots.ATTENTION, named=False)
+            plots.graph(
+                one, drawn, _NO_EDGES, extent, shades, label, plots.ATTENTION, corner, named=False
+            )
         )
-        _ring(one, nodes, target, extent, size=8)
+        _ring(one, nodes, target, extent, corner, size=8)
         one.text(0.98, 0.02, f"{head + 1}", transform=one.transAxes, fontsize=6, ha="right")
     return plots.source_data(*parts)
 
@@ -215,8 +218,8 @@ def attention_maps(
 def attention_tracks(
     axes: Axes,
     nodes: pd.DataFrame,
-    extent: tuple[float, float, float],
-    corner: tuple[float, float, float],
+    extent: plots.Extent,
+    corner: plots.Extent,
     shades: Normalize,
     label: str,
 ) -> pd.DataFrame:
@@ -284,10 +287,12 @@ def _draw_confusion(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -
     truth, predicted = (predictions[name].to_numpy() for name in ("target", "prediction"))
     known = np.isfinite(truth).all(axis=1) & np.isfinite(predicted).all(axis=1)
     truth, predicted = truth[known].argmax(axis=1), predicted[known].argmax(axis=1)
+    scores = data["scores"]
+    ours = scores[(scores["method"] == "network") & (scores["quantity"] == "accuracy")]["value"]
+    title = f"{len(truth):,} videos" + (f", accuracy {ours.mean():.3f}" if len(ours) else "")
     axes = place.plot()
-    rows = confusion(axes, truth, predicted, list(predictions.attrs["output"]))
-    axes.set_title(panel.title or axes.get_title(), pad=3)
-    return rows
+    axes.set_title(panel.title or title, pad=3)
+    return confusion(axes, truth, predicted, list(predictions.attrs["output"]))
 
 
 def _draw_depth(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
@@ -301,11 +306,12 @@ def _draw_depth(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -> pd
         {name: localizations[name][own].to_numpy() for name in ("x", "y", "frame", "z")}
     ).rename(columns={"z": "value"})
     edges = graphs["edge_index"][:, slice(*edge_start[video : video + 2].tolist())].to_numpy()
-    height, width = map(float, graphs.attrs["field_of_view"])
-    extent = (float(graphs["n_frames"][video]), height, width)
+    extent, corner = plots.box_of(
+        nodes, int(graphs["n_frames"][video]), graphs.attrs["field_of_view"]
+    )
     shades = Normalize(float(nodes["value"].min()), float(nodes["value"].max()))
     axes = place.image(panel.title or (f"graph, {panel.motion}" if panel.motion else "graph"))
-    rows = plots.graph(axes, nodes, edges, extent, shades, DEPTH, plots.ORANGES)
+    rows = plots.graph(axes, nodes, edges, extent, shades, DEPTH, plots.ORANGES, corner)
     place.bar(shades, plots.ORANGES, DEPTH)
     return rows
 
@@ -346,8 +352,8 @@ def _draw_neighbours(place: plots.Place, panel: Panel, data: Mapping[str, Any]) 
 
 
 def _draw_target(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
-    nodes, edges, extent = plots.first_graph(data["graphs"], data["predictions"])
-    target, corner = int(data["attention"].attrs["target"]), (0.0, 0.0, 0.0)
+    nodes, edges, extent, corner = plots.first_graph(data["graphs"], data["predictions"])
+    target = int(data["attention"].attrs["target"])
     shades = plots.shades_of(nodes["truth"])
     label = plots.SYMBOLS[data["predictions"].attrs["target_name"]]
     title = "true graph, target"
@@ -368,12 +374,12 @@ def _draw_target(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -> p
 
 def _draw_attention(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
     seen = data["attention"]
-    nodes, extent, target = _nodes_of(seen), _extent(seen), int(seen.attrs["target"])
+    nodes, target, (extent, corner) = _nodes_of(seen), int(seen.attrs["target"]), _box_of(seen)
     every = seen["attention"][_block(panel)].to_numpy()
     if panel.head is None:
         shades = _attention_shades(every, target)
         axes = place.image(panel.title or f"attention, heads 1-{len(every)}")
-        rows = attention_maps(axes, nodes, every, target, extent, shades)
+        rows = attention_maps(axes, nodes, every, target, extent, corner, shades)
         ring = _points(nodes.iloc[[target]], "target", None)
     else:
         graphs = data["graphs"]
@@ -382,9 +388,16 @@ def _draw_attention(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -
         drawn = nodes.assign(value=_of_head(every, panel))
         shades = _attention_shades(drawn["value"].to_numpy(), target)
         rows = plots.graph(
-            axes, drawn, edges, extent, shades, f"attention of head {panel.head}", plots.ATTENTION
+            axes,
+            drawn,
+            edges,
+            extent,
+            shades,
+            f"attention of head {panel.head}",
+            plots.ATTENTION,
+            corner,
         )
-        ring = _ring(axes, nodes, target, extent)
+        ring = _ring(axes, nodes, target, extent, corner)
     place.bar(shades, plots.ATTENTION, "attention")
     return plots.source_data(rows, ring)
 
@@ -394,7 +407,7 @@ def _draw_tracks(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -> p
     target = int(seen.attrs["target"])
     every = seen["attention"][_block(panel)].to_numpy()
     nodes = _nodes_of(seen).assign(value=_of_head(every, panel))
-    kept, extent, corner = _near(nodes, target, _extent(seen))
+    kept, extent, corner = _near(nodes, target, _box_of(seen)[0])
     shades = _attention_shades(nodes["value"].to_numpy(), target)
     axes = place.image(panel.title or f"true trajectories, head {panel.head}")
     label = f"attention of head {panel.head}"
@@ -423,7 +436,7 @@ PANELS: dict[str, plots.Drawer] = {
     "attention_tracks": _draw_tracks,
     "contrast": _draw_contrast,
 }
-"""What each kind is drawn from: confusion: `video_predictions`; depth_graph: `graphs`,
+"""What each kind is drawn from: confusion: `video_predictions`, `scores`; depth_graph: `graphs`,
 `localizations`; trace: `predictions`, `localizations`, `change_points`;
 neighbours: `movie`, `graphs`, `localizations`; target_graph, target_zoom: `graphs`, `predictions`,
 `attention`; attention: `attention`, `graphs`; attention_tracks, contrast: `attention`."""
@@ -436,9 +449,8 @@ def _nodes_of(seen: xr.Dataset) -> pd.DataFrame:
     return pd.DataFrame({name: seen[name].to_numpy() for name in ("x", "y", "frame", "particle")})
 
 
-def _extent(seen: xr.Dataset) -> tuple[float, float, float]:
-    height, width = map(float, seen.attrs["field_of_view"])
-    return float(seen.attrs["n_frames"]), height, width
+def _box_of(seen: xr.Dataset) -> tuple[plots.Extent, plots.Extent]:
+    return plots.box_of(_nodes_of(seen), seen.attrs["n_frames"], seen.attrs["field_of_view"])
 
 
 def _block(panel: Panel) -> int:
@@ -461,8 +473,8 @@ def _attention_shades(value: np.ndarray, target: int) -> Normalize:
 
 
 def _near(
-    nodes: pd.DataFrame, target: int, extent: tuple[float, float, float]
-) -> tuple[np.ndarray, tuple[float, float, float], tuple[float, float, float]]:
+    nodes: pd.DataFrame, target: int, extent: plots.Extent
+) -> tuple[np.ndarray, plots.Extent, plots.Extent]:
     """Which nodes lie in the zoomed view of a target, its extent and its corner."""
     frames, height, width = extent
     at = nodes.iloc[target]
@@ -480,8 +492,8 @@ def _ring(
     axes: Axes,
     nodes: pd.DataFrame,
     target: int,
-    extent: tuple[float, float, float],
-    corner: tuple[float, float, float] = (0, 0, 0),
+    extent: plots.Extent,
+    corner: plots.Extent,
     size: float = 30,
 ) -> pd.DataFrame:
     """A circle around the target."""

@@ -23,7 +23,7 @@ def drawn():
 def trained(net: Network) -> train.Trained:
     torch.manual_seed(0)
     built = network.build(net, FEATURES).eval()
-    return train.Trained(built, TASK, FEATURES, 0.5, 0.2, {"length_px": 32.0})
+    return train.Trained(built, TASK, FEATURES, 0.5, 0.2, (), {"length_px": 32.0})
 
 
 @pytest.fixture

@@ -149,6 +149,7 @@ def test_what_ships_is_accepted_at_every_scale(scale):
         (panel(panel="confusion"), "'diffusivity' predicts displacement_scaling"),
         (panel(panel="density", motion="fbm"), "'diffusivity' predicts displacement_scaling"),
         (panel(panel="frame", motion="fbm"), "figures.mine.panels.a.motion: no 'fbm'"),
+        (panel(panel="trace"), "the objects of 'diffusivity' do not switch"),
         (panel(panel="depth_graph"), "'diffusivity' is of objects in the plane"),
         (panel(panel="contrast"), "kind 'magik_tracks', without attention; expected kind 'magik'"),
         (

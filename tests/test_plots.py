@@ -176,6 +176,16 @@ def test_graph_draws_the_first_video_and_all_its_edges(everything):
     assert len(lines.get_segments()) == 2
 
 
+def test_the_box_of_a_graph_holds_objects_that_left_the_field_of_view():
+    nodes = pd.DataFrame({"frame": [0, 3], "y": [1.0, 12.5], "x": [-4.2, 19.0]})
+    extent, corner = plots.box_of(nodes, 4, [10, 20])
+    assert (extent, corner) == ((4, 13, 25), (0, 0, -5))
+    assert plots.box_of(nodes[1:], 4, [20, 20]) == ((4, 20, 20), (0, 0, 0))
+    t, y, x = (0, 1), (1 / 13, 12.5 / 13), (0.8 / 25, 24 / 25)
+    expected = [plots.oblique(*place) for place in zip(t, y, x, strict=True)]
+    np.testing.assert_allclose(plots.in_box(nodes, extent, corner), expected)
+
+
 def test_truth_and_prediction_share_their_colours(everything):
     """Node 1 has the same value in both, node 0 has not, node 2 has no truth and is grey."""
     colours = {}

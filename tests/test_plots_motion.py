@@ -128,12 +128,18 @@ def seen() -> dict:
     }
 
 
+UNCHANGED = xr.Dataset({"changed": ("localization", np.zeros(9, bool)), "row_size": ("video", [9])})
+
+
 # whole videos --------------------------------------------------------------------------------
 
 
 def test_confusion_is_of_the_largest_fraction(fractions):
     """Truth fbm, fbm (a tie: the first), slow, attm (a tie); said fbm, attm, slow, attm."""
-    canvas, source = draw({"video_predictions": fractions}, {"panel": "confusion"})
+    scores = pd.DataFrame({"method": ["network"], "quantity": ["accuracy"], "value": [0.75]})
+    canvas, source = draw(
+        {"video_predictions": fractions, "scores": scores}, {"panel": "confusion"}
+    )
     share = rows(source, "cell: true, predicted class of fbm, attm, slow (share)")
     assert share.pivot(index="y", columns="x", values="value").to_numpy().tolist() == [
         [0.5, 0, 0],
@@ -141,7 +147,9 @@ def test_confusion_is_of_the_largest_fraction(fractions):
         [0, 0, 1],
     ]
     assert rows(source, "cell").groupby("series")["value"].sum().tolist() == [3, 4]
-    assert titles(canvas) == ["4 videos"], "the one without a localization does not count"
+    assert titles(canvas) == ["4 videos, accuracy 0.750"], (
+        "the one without a localization does not count"
+    )
     axes = canvas.axes[0]
     shown = {text.get_position(): text.get_text() for text in axes.texts}
     assert shown[0, 1] == "50.0%", "said to be attm (row 1), truly fbm (column 0)"
@@ -189,7 +197,8 @@ def test_density_of_exponents(level, switching):
         whole = dict.fromkeys(("target", "prediction"), (("video", "output"), truth[:, None]))
         attrs = {"target_name": "video_exponent", "output": ["exponent"]}
         data = {"video_predictions": xr.Dataset(whole, attrs=attrs)}
-    scores = pd.DataFrame({"method": ["network"], "quantity": ["mae_exponent"], "value": [0.1]})
+    quantity = "mae_exponent" if level == "node" else "mae_video_exponent"
+    scores = pd.DataFrame({"method": ["network"], "quantity": [quantity], "value": [0.1]})
     canvas, source = draw(data | {"scores": scores}, {"panel": "density"})
     counted = "localizations" if level == "node" else "videos"
     assert rows(source, f"bin: true, predicted α ({counted})")["value"].sum() == 8
@@ -239,7 +248,7 @@ def test_nodes_of_a_graph_have_the_colours_of_any_target(seen):
 
 def test_trace_is_that_of_the_particle_seen_longest(switching):
     predictions, localizations = switching
-    data = {"predictions": predictions, "localizations": localizations}
+    data = {"predictions": predictions, "localizations": localizations, "change_points": UNCHANGED}
     canvas, source = draw(data, {"panel": "trace"}, {"panel": "trace", "particle": 0})
     first = source[source["panel"] == "a"]
     truth, said = (rows(first, f"{name}: √(2D)") for name in ("truth", "prediction"))
@@ -397,12 +406,14 @@ def test_settings_belong_to_some_kinds(panel, message):
 
 def test_every_text_is_legible_and_inside_the_figure(seen, switching, fractions):
     predictions, localizations = switching
+    nothing = pd.DataFrame({"method": [], "quantity": [], "value": []})
     parts = [
         (seen, [{"panel": "neighbours"}, {"panel": "target_graph"}, {"panel": "attention"},
                 {"panel": "target_zoom"}, {"panel": "attention_tracks", "head": 2},
                 {"panel": "contrast"}]),
-        ({"predictions": predictions, "localizations": localizations}, [{"panel": "trace"}]),
-        ({"video_predictions": fractions}, [{"panel": "confusion"}]),
+        ({"predictions": predictions, "localizations": localizations, "change_points": UNCHANGED},
+         [{"panel": "trace"}]),
+        ({"video_predictions": fractions, "scores": nothing}, [{"panel": "confusion"}]),
     ]  # fmt: skip
     for data, panels in parts:
         canvas, _ = draw(data, *panels)

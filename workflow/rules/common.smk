@@ -54,7 +54,7 @@ DRAWN = {
     "true_tracks": ["tracks"],
     "predicted_tracks": ["tracks", "scores"],
     "division": ["tracks", "cells"],
-    "confusion": ["predictions"],
+    "confusion": ["predictions", "scores"],
     "depth_graph": ["graphs", "localizations"],
     "trace": ["predictions", "localizations", "change_points"],
     "neighbours": ["movie", "graphs", "localizations"],
