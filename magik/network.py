@@ -148,13 +148,12 @@ class GatedSelfAttention(nn.Module):
             real: 0 where a row is real, -inf where it is padding.
         """
         q, k, p, g = self.qkpg(h).chunk(4, dim=-1)
+        q, k, p = self._split(q), self._split(k), self._split(p)
+        c = h.shape[-1] // self.heads
+        mask = real[:, None, None, :]
         # fused: no [rows, rows] matrix is kept
-        mixed = F.scaled_dot_product_attention(
-            *(self._split(part) for part in (q, k, p)),
-            attn_mask=real[:, None, None, :],
-            scale=(h.shape[-1] // self.heads) ** -0.5,
-        )
-        mixed = mixed.transpose(1, 2)[..., : h.shape[-1] // self.heads].flatten(2)
+        mixed = F.scaled_dot_product_attention(q, k, p, attn_mask=mask, scale=c**-0.5)
+        mixed = mixed.transpose(1, 2)[..., :c].flatten(2)
         return self.out(g.sigmoid() * mixed)
 
     def _split(self, part: Tensor) -> Tensor:
@@ -445,7 +444,7 @@ class SoftTracks(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Links]:
         """Evidence of each node's track, what came from the past and the future, and the links."""
         sender, receiver = batch.edge_index
-        score = self.score(torch.cat([e, past[sender], future[receiver]], dim=-1)).squeeze(-1)
+        score = self._score(e, past, future, batch.edge_index)
         found, keep = self.of_edge(e).split(self.sizes, dim=-1)
         links = Links(*log_choice(score, receiver, len(v)), *log_choice(score, sender, len(v)))
         weight = links.weight()[:, None]
@@ -453,15 +452,30 @@ class SoftTracks(nn.Module):
         own = torch.cat([torch.ones_like(v[:, :1]), self.of_node(v)], dim=-1)
         found = torch.cat([torch.ones_like(weight), found], dim=-1)
         reached = flow(
-            own.repeat(2, 1)[order.row],
-            (weight * found)[order.edge],
-            (weight * keep.sigmoid())[order.edge],
+            own.repeat(2, 1).index_select(0, order.row),
+            (weight * found).index_select(0, order.edge),
+            (weight * keep.sigmoid()).index_select(0, order.edge),
             order,
             batch.max_lag,
-        )[order.place]
+        ).index_select(0, order.place)
         past, future = reached[: len(v)], reached[len(v) :]
         told = [_mean(past), _mean(future), _mean(past + future + own), own]
         return self.pooled(torch.cat(told, dim=-1)), told[0], told[1], links
+
+    def _score(self, e: Tensor, past: Tensor, future: Tensor, edge_index: Tensor) -> Tensor:
+        """[edges] score of [e, past of the sender, future of the receiver].
+
+        As in `EdgeUpdate`, nodes are multiplied before they are gathered.
+        """
+        sender, receiver = edge_index
+        hidden: Any = self.score[0]
+        linear, _, norm = hidden
+        parts = linear.weight.split([e.shape[1], past.shape[1], future.shape[1]], dim=1)
+        mixed = F.linear(e, parts[0], linear.bias)
+        mixed += F.linear(past, parts[1]).index_select(0, sender)
+        mixed += F.linear(future, parts[2]).index_select(0, receiver)
+        score: Tensor = self.score[1](norm(mixed)).squeeze(-1)
+        return score
 
 
 def _mean(total: Float[Tensor, "nodes evidence"]) -> Float[Tensor, "nodes evidence"]:
