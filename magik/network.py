@@ -5,7 +5,7 @@ FGNN blocks, decoders. `MAGIKTracks` shares its pieces and adds evidence pooled 
 """
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -29,12 +29,47 @@ class Output(NamedTuple):
     links: tuple["Links", ...] = ()
 
 
+class _GeluNorm(torch.autograd.Function):
+    """GELU, then layer normalisation; keeps what went in, not what lies between."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+        shape = [x.shape[-1]]
+        y, mean, rstd = torch.native_layer_norm(F.gelu(x), shape, weight, bias, eps)
+        ctx.save_for_backward(x, weight, bias, mean, rstd)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, bias, mean, rstd = ctx.saved_tensors
+        shape, wanted = [x.shape[-1]], [True, True, True]
+        below, of_weight, of_bias = torch.ops.aten.native_layer_norm_backward(
+            grads[0], F.gelu(x), shape, mean, rstd, weight, bias, wanted
+        )
+        return torch.ops.aten.gelu_backward(below, x), of_weight, of_bias, None
+
+
+class GeluNorm(nn.LayerNorm):
+    """GELU and layer normalisation at the memory of one of them."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Rows of the same shape."""
+        normed: Tensor = _GeluNorm.apply(x, self.weight, self.bias, self.eps)
+        return normed
+
+
 def mlp(*widths: int) -> nn.Sequential:
     """Linear, GELU and layer normalisation for each width after the first."""
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):
-        layers += [nn.Linear(before, after), nn.GELU(), nn.LayerNorm(after)]
+        # GELU is part of what follows; its place keeps the names of shipped weights
+        layers += [nn.Linear(before, after), nn.Identity(), GeluNorm(after)]
     return nn.Sequential(*layers)
+
+
+def at_ends(rows: Float[Tensor, "edges width"], end: Int[Tensor, " edges"], nodes: int) -> Tensor:
+    """[nodes, width] sum of the rows of the edges that end at each node."""
+    return rows.new_zeros(nodes, rows.shape[1]).index_add(0, end, rows)
 
 
 class EdgeUpdate(nn.Module):
@@ -49,7 +84,7 @@ class EdgeUpdate(nn.Module):
         self.sender = nn.Linear(node_width, width, bias=False)
         self.receiver = nn.Linear(node_width, width, bias=False)
         self.edge = nn.Linear(edge_width, width)
-        self.norm = nn.LayerNorm(width)
+        self.norm = GeluNorm(width)
 
     def forward(
         self,
@@ -59,8 +94,10 @@ class EdgeUpdate(nn.Module):
     ) -> Float[Tensor, "edges width"]:
         """Updated edges."""
         sender, receiver = edge_index
-        mixed = self.edge(e) + self.sender(v)[sender] + self.receiver(v)[receiver]
-        return self.norm(F.gelu(mixed))
+        mixed = self.edge(e)
+        mixed += self.sender(v).index_select(0, sender)
+        mixed += self.receiver(v).index_select(0, receiver)
+        return self.norm(mixed)
 
 
 class LocalReceptiveField(nn.Module):
@@ -87,6 +124,10 @@ class LocalReceptiveField(nn.Module):
         return torch.exp(-(scaled ** self.log_beta.exp()))
 
 
+LANES = 16
+"""Numbers that processors multiply at once: heads of 8 take half as long again as heads of 16."""
+
+
 class GatedSelfAttention(nn.Module):
     """G ⊙ softmax(Q Kᵀ / √c) P in Z heads, concatenated, then an MLP (Methods, Eq. 4).
 
@@ -109,15 +150,19 @@ class GatedSelfAttention(nn.Module):
             h: padded rows.
             real: 0 where a row is real, -inf where it is padding.
         """
-        q, k, p, g = (self._split(part) for part in self.qkpg(h).chunk(4, dim=-1))
+        q, k, p, g = self.qkpg(h).chunk(4, dim=-1)
+        q, k, p = self._split(q), self._split(k), self._split(p)
+        c = h.shape[-1] // self.heads
+        mask = real[:, None, None, :]
         # fused: no [rows, rows] matrix is kept
-        mixed = F.scaled_dot_product_attention(q, k, p, attn_mask=real[:, None, None, :])
-        mixed = g.sigmoid() * mixed
-        return self.out(mixed.transpose(1, 2).flatten(2))
+        mixed = F.scaled_dot_product_attention(q, k, p, attn_mask=mask, scale=c**-0.5)
+        mixed = mixed.transpose(1, 2)[..., :c].flatten(2)
+        return self.out(g.sigmoid() * mixed)
 
     def _split(self, part: Tensor) -> Tensor:
-        """[graphs, rows, width] -> [graphs, heads, rows, c]."""
-        return part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        """[graphs, rows, width] -> [graphs, heads, rows, c and zeros up to whole lanes]."""
+        heads = part.unflatten(-1, (self.heads, -1))
+        return F.pad(heads, (0, -heads.shape[-1] % LANES)).transpose(1, 2)
 
 
 class FGNN(nn.Module):
@@ -142,7 +187,7 @@ class FGNN(nn.Module):
         receiver = batch.edge_index[1]  # messages go forward in time (Fig. 6b)
         e = self.edge(v, e, batch.edge_index)  # Eq. 1
         w = self.receptive_field(batch.distance)  # Eq. 2
-        inbox = scatter(w[:, None] * e, receiver, dim_size=len(v), reduce="sum")
+        inbox = at_ends(w[:, None] * e, receiver, len(v))
         h = self.local(torch.cat([v, inbox], dim=-1))  # Eq. 3
         h, real = to_dense_batch(h, batch.graph, batch_size=batch.n_graphs)
         h = torch.cat([u[:, None], h], dim=1)  # H = [U; H~]
@@ -322,18 +367,27 @@ def flow(
         tape: the order of time.
         max_lag: frames that an edge spans at most.
     """
-    own = torch.zeros_like(carried).index_add(0, tape.receiver, brought)
+    own = at_ends(brought, tape.receiver, len(carried))
+    sizes = [last - first for first, last in pairwise(tape.places)]
+    entries = [last - first for first, last in pairwise(tape.entries)]
+    # split, not sliced: the gradient of a slice is as large as the whole
+    of_frame = zip(
+        own.split(sizes),
+        carried.split(sizes),
+        kept.split(entries),
+        tape.sender.split(entries),
+        tape.receiver.split(entries),
+        strict=True,
+    )
     reached: list[Tensor] = []
     passed: list[Tensor] = []  # x + carried, frame by frame
-    for frame, (first, last) in enumerate(pairwise(tape.places)):
-        into = slice(*tape.entries[frame : frame + 2])
-        x = own[first:last]
-        if into.stop > into.start:
+    for frame, (x, carries, keeps, sender, receiver) in enumerate(of_frame):
+        if len(sender):
             oldest = max(0, frame - max_lag)
-            senders = torch.cat(passed[oldest:])[tape.sender[into] - tape.places[oldest]]
-            x = x.index_add(0, tape.receiver[into] - first, kept[into] * senders)
+            senders = torch.cat(passed[oldest:]).index_select(0, sender - tape.places[oldest])
+            x = x.index_add(0, receiver - tape.places[frame], keeps * senders)
         reached.append(x)
-        passed.append(x + carried[first:last])
+        passed.append(x + carries)
     return torch.cat(reached) if reached else own
 
 
@@ -436,7 +490,7 @@ class SoftTracks(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Links]:
         """Evidence of each node's track, what came from the past and the future, and the links."""
         sender, receiver = batch.edge_index
-        score = self.score(torch.cat([e, past[sender], future[receiver]], dim=-1)).squeeze(-1)
+        score = self._score(e, past, future, batch.edge_index)
         found, keep = self.of_edge(e).split(self.sizes, dim=-1)
         links = Links(*log_choice(score, receiver, len(v)), *log_choice(score, sender, len(v)))
         weight = links.weight()[:, None]
@@ -444,15 +498,30 @@ class SoftTracks(nn.Module):
         own = torch.cat([torch.ones_like(v[:, :1]), self.of_node(v)], dim=-1)
         found = torch.cat([torch.ones_like(weight), found], dim=-1)
         reached = flow(
-            own.repeat(2, 1)[order.row],
-            (weight * found)[order.edge],
-            (weight * keep.sigmoid())[order.edge],
+            own.repeat(2, 1).index_select(0, order.row),
+            (weight * found).index_select(0, order.edge),
+            (weight * keep.sigmoid()).index_select(0, order.edge),
             order,
             batch.max_lag,
-        )[order.place]
+        ).index_select(0, order.place)
         past, future = reached[: len(v)], reached[len(v) :]
         told = [_mean(past), _mean(future), _mean(past + future + own), own]
         return self.pooled(torch.cat(told, dim=-1)), told[0], told[1], links
+
+    def _score(self, e: Tensor, past: Tensor, future: Tensor, edge_index: Tensor) -> Tensor:
+        """[edges] score of [e, past of the sender, future of the receiver].
+
+        As in `EdgeUpdate`, nodes are multiplied before they are gathered.
+        """
+        sender, receiver = edge_index
+        hidden: Any = self.score[0]
+        linear, _, norm = hidden
+        parts = linear.weight.split([e.shape[1], past.shape[1], future.shape[1]], dim=1)
+        mixed = F.linear(e, parts[0], linear.bias)
+        mixed += F.linear(past, parts[1]).index_select(0, sender)
+        mixed += F.linear(future, parts[2]).index_select(0, receiver)
+        score: Tensor = self.score[1](norm(mixed)).squeeze(-1)
+        return score
 
 
 def _mean(total: Float[Tensor, "nodes evidence"]) -> Float[Tensor, "nodes evidence"]:
@@ -483,8 +552,8 @@ class TrackBlock(nn.Module):
         sender, receiver = batch.edge_index
         e = e + self.edge(v, e, batch.edge_index)
         weighted = self.receptive_field(batch.distance)[:, None] * e
-        inbox = scatter(weighted, receiver, dim_size=len(v), reduce="sum")
-        outbox = scatter(weighted, sender, dim_size=len(v), reduce="sum")
+        inbox = at_ends(weighted, receiver, len(v))
+        outbox = at_ends(weighted, sender, len(v))
         v = v + self.local(torch.cat([v, inbox, outbox], dim=-1))
         pooled, past, future, links = self.tracks(v, e, past, future, batch, order)
         return v + pooled, e, past, future, links

@@ -4,6 +4,7 @@ A store is one `.zarr.zip` file. It is written aside and renamed when it is whol
 one never stands at a final path; the bytes depend on the contents alone.
 """
 
+import hashlib
 import json
 import os
 import platform
@@ -165,20 +166,56 @@ def said_by(checkpoint: str | Path) -> dict[str, Any]:
     """What a checkpoint says of itself, read without torch: task, features, training set, ...
 
     Raises:
-        InputError: if there is none, or it is damaged.
+        InputError: if there is none, or it is damaged, a pickle, or not the one that ships.
     """
     path = Path(checkpoint)
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint")
+    must_be_as_shipped(path)
     try:
         with safe_open(path, framework="np") as file:
             said: dict[str, Any] = json.loads((file.metadata() or {})["magik"])
-    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as damage:
-        raise InputError(
-            f"{path}: not a whole checkpoint of magik ({damage}); truncated, damaged or not "
-            "safetensors."
-        ) from damage
+    except (SafetensorError, OSError, KeyError, ValueError) as damage:
+        raise not_a_checkpoint(path, damage) from damage
     return said
+
+
+def must_be_as_shipped(checkpoint: str | Path) -> None:
+    """Refuse a checkpoint that differs from what the SHA256SUMS beside it say, if there are any.
+
+    Raises:
+        InputError: naming the file, the hash found and the one expected.
+    """
+    path = Path(checkpoint)
+    sums = path.parent / "SHA256SUMS"
+    if not sums.is_file():
+        return
+    listed = {name: digest for digest, name in map(str.split, sums.read_text().splitlines())}
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if path.name not in listed:
+        raise InputError(
+            f"{path}: not listed in {sums}. If you trust this file, add a line to it: "
+            f"{found}  {path.name}"
+        )
+    if found != listed[path.name]:
+        raise InputError(
+            f"{path}: has sha256 {found[:12]}…, but {sums} expects {listed[path.name][:12]}…: "
+            "damaged or replaced. Fetch it again, or set `weights: null` to train a network."
+        )
+
+
+def not_a_checkpoint(path: Path, damage: Exception) -> InputError:
+    """What to say of a file that cannot be read as a checkpoint."""
+    if path.is_file() and path.read_bytes()[:4].startswith((b"PK\3\4", b"\x80")):
+        return InputError(
+            f"{path}: a pickle (.pt, .pkl), which runs code of its author's choice when it is "
+            "opened; expected safetensors, which holds numbers only. Train a network here, or "
+            "ask for its weights as safetensors."
+        )
+    return InputError(
+        f"{path}: not a whole checkpoint of magik ({damage}); truncated, damaged or not "
+        "safetensors. Delete it and run snakemake again."
+    )
 
 
 @contextmanager

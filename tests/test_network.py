@@ -1,9 +1,11 @@
 """What any network here must satisfy, and the equations of the paper one by one."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import reference
 import torch
 from drawn import brownian, dividing, video
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -33,6 +35,79 @@ def examples() -> dataset.GraphSet:
 def net(request):
     torch.manual_seed(0)
     return network.build(request.param, FEATURES).eval()
+
+
+def unequal_graphs() -> dataset.Batch:
+    """Four graphs in float64: one whole, a crop, one localization, three that are out of reach."""
+    drawn = examples_of(brownian(2, 8, 9, seed=3))
+    alone = examples_of(video([(0, 5.0, 5.0, 0)]))
+    apart = examples_of(video([(t, 4.0 * t, 0.0, 0) for t in range(3)]))
+    cuts = [drawn.cut(0), apart.cut(0), drawn.cut(1, 2, 4), alone.cut(0)]
+    assert [len(cut.lag) for cut in cuts[1::2]] == [0, 0], "test invalid"
+    return double(dataset.join(cuts))
+
+
+def double(batch: dataset.Batch) -> dataset.Batch:
+    names = ("nodes", "edges", "distance", "target")
+    return replace(batch, **{name: getattr(batch, name).double() for name in names})
+
+
+def without_edges() -> dataset.Batch:
+    batch = unequal_graphs()
+    names = ("edges", "distance", "lag", "linked", "skips")
+    none = {name: getattr(batch, name)[:0] for name in names}
+    return replace(batch, edge_index=batch.edge_index[:, :0], **none)
+
+
+@pytest.mark.parametrize("batch", [unequal_graphs(), without_edges()], ids=["unequal", "no edges"])
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: settings.kind)
+def test_what_is_fused_equals_what_is_written_out(settings, batch):
+    """Predictions, and the gradient of every weight, against `reference`: in float64."""
+    torch.manual_seed(0)
+    net = network.build(settings, FEATURES).double()
+    with torch.no_grad():  # no weight at a value that would hide its part
+        for parameter in net.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    weights = {name: value.detach().clone() for name, value in net.state_dict().items()}
+    learnt = dict(net.named_parameters())
+    for name in learnt:
+        weights[name].requires_grad_()
+    said = net(batch)
+    if settings.kind == "magik":
+        ours = [said.node, said.edge, said.graph]
+        plain = list(reference.magik(weights, settings.heads, batch))
+    else:
+        node, link = reference.magik_tracks(weights, batch)
+        ours, plain = [said.node, said.links[-1].weight()], [node, link]
+    torch.testing.assert_close(ours, plain)
+
+    rng = torch.Generator().manual_seed(1)
+    for outputs in (ours, plain):
+        rng.manual_seed(1)
+        sum(
+            (torch.randn(len(one), generator=rng, dtype=one.dtype) * one).sum() for one in outputs
+        ).backward()
+    for name, parameter in learnt.items():
+        expected = weights[name].grad
+        expected = torch.zeros_like(parameter) if expected is None else expected
+        found = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        torch.testing.assert_close(found, expected, msg=lambda why, name=name: f"{name}: {why}")
+
+
+def test_flow_equals_dense_matrices_and_a_loop_over_frames():
+    """Two graphs, edges of lag 1 and 2, forward and mirrored."""
+    examples = examples_of(brownian(2, 8, 9, seed=3))
+    batch = dataset.join([examples.cut(0), examples.cut(1, frames=5)])
+    order, n = network.tape(batch), len(batch.frame)
+    rng = torch.Generator().manual_seed(0)
+    carried = torch.rand(n, 3, generator=rng, dtype=torch.float64)
+    brought, kept = torch.rand(2, len(batch.lag), 3, generator=rng, dtype=torch.float64)
+    reached = network.flow(
+        carried.repeat(2, 1)[order.row], brought[order.edge], kept[order.edge], order, 2
+    )[order.place]
+    past = reference.flow(carried, brought, kept, batch.edge_index, batch.frame)
+    future = reference.flow(carried, brought, kept, batch.edge_index.flip(0), -batch.frame)
+    torch.testing.assert_close(reached, torch.cat([past, future]))
 
 
 def test_a_graph_does_not_see_its_neighbours_in_the_batch(net, examples):

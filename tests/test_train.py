@@ -1,7 +1,9 @@
 """The training loop: it learns, resumes to the same bytes, and says what is wrong."""
 
 import json
+import pickle
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import torch
 from drawn import brownian, dividing
 from safetensors import safe_open
 
+import magik
 from magik import dataset, graphs, predict, schema, store, train
 from magik.config import Features, Graph, Network, Predict, Recipe, Task
 from magik.errors import InputError
@@ -196,6 +199,55 @@ def test_a_damaged_checkpoint_is_refused(sets, tmp_path):
         train.load(path)
     with pytest.raises(InputError, match="no such checkpoint"):
         train.load(tmp_path / "nowhere")
+
+
+def test_a_flipped_bit_anywhere_is_noticed(sets, tmp_path):
+    """In a weight, and in the settings, which stay readable JSON."""
+    path = fit(sets, tmp_path)
+    whole = path.read_bytes()
+    for place in (len(whole) - 50, whole.index(b'target_mean\\": 0.') + 18):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1
+        path.write_bytes(flipped)
+        with pytest.raises(InputError, match=r"damaged: .* Delete it and run snakemake again\.$"):
+            train.load(path)
+    path.write_bytes(whole)
+    train.load(path)
+
+
+def test_a_pickle_is_never_opened(tmp_path):
+    """It would write a file if it were."""
+
+    class Trap:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "sprung",))
+
+    bare, zipped = tmp_path / "bare.pkl", tmp_path / "zipped.pt"
+    bare.write_bytes(pickle.dumps(Trap()))
+    torch.save(Trap(), zipped)
+    for path in (bare, zipped):
+        for read in (train.load, store.said_by):
+            with pytest.raises(InputError, match=r"a pickle .* expected safetensors"):
+                read(path)
+    assert not (tmp_path / "sprung").exists()
+    pickle.loads(bare.read_bytes())
+    assert (tmp_path / "sprung").exists(), "test invalid"
+
+
+def test_weights_that_ship_are_those_that_were_listed(tmp_path):
+    listed = Path(magik.__file__).parent / "weights"
+    names = [path.name for path in listed.glob("*.safetensors")]
+    for name in names:
+        train.load(listed / name)
+    (tmp_path / "SHA256SUMS").write_text((listed / "SHA256SUMS").read_text())
+    wrong, new = tmp_path / names[0], tmp_path / "new.safetensors"
+    wrong.write_bytes((listed / names[1]).read_bytes())
+    new.write_bytes((listed / names[1]).read_bytes())
+    for read in (train.load, store.said_by):
+        with pytest.raises(InputError, match=r"has sha256 .* expects .* damaged or replaced"):
+            read(wrong)
+        with pytest.raises(InputError, match=r"not listed in .*SHA256SUMS"):
+            read(new)
 
 
 def test_graphs_without_truth_cannot_be_learnt_from(tmp_path):
