@@ -3,11 +3,11 @@
     python benchmarks/long.py [CASE ...]
 
 Each step is the script that the rule runs, in a process of its own, on the threads that the rule
-gives it: from a CSV of positions to D of every localization, map, tables and figure, and from
-cells to the probability of each of 8.4 million edges. Recordings are drawn: Brownian particles
-with a diffusivity each, at densities and diffusivities that the shipped network was trained on;
-cells as in `linking.py`. Results go to benchmarks/results/long.json and long.md; `load` is how
-many processes the machine had to run at once, on average over the last 15 minutes.
+gives it: from a CSV of positions to D of every localization, map, tables and figure; and from
+cells, over the probability of each of 8.4 million edges, to tracks. Recordings are drawn:
+Brownian particles with a diffusivity each, at densities and diffusivities that the shipped
+network was trained on; cells as in `linking.py`. Results go to benchmarks/results/long.json and
+long.md; `load` is how many processes the machine had to run at once, over the last 15 minutes.
 """
 
 import json
@@ -59,8 +59,8 @@ CASES = {
     "long4": Case("long video", 526, 20, 32.0),
     "long5": Case("long video", 5_260, 20, 32.0),
     "long6": Case("long video", 52_600, 20, 32.0),
-    "dense": Case("wide and dense", *_wide(10_000, 0.034)),
-    "cells": Case("cells", 100, 2_200, chain="cells"),
+    "dense": Case("wide and dense", *_wide(10_000, 0.028)),
+    "cells": Case("cells", 100, 6_600, chain="cells"),
 }
 GROWTH = {
     f"{what}, 10^{small} to 10^6": (f"{key}{small}", f"{key}6")
@@ -72,7 +72,7 @@ CHAINS = {
         *("sample_table", "sample_graph", "predict", "sample_map", "sample_export"),
         "sample_figure",
     ),
-    "cells": ("sample_graph", "predict_edges"),
+    "cells": ("sample_graph", "predict_edges", "link"),
 }
 
 
@@ -112,7 +112,7 @@ class Named(dict[str, Any]):
 def step(case: Case, name: str, folder: Path) -> None:
     """Run the script of a rule of samples."""
     kind = "lineages_points" if case.chain == "cells" else "recordings"
-    stores = ("localizations", "graphs", "predictions", "edges", "maps")
+    stores = ("localizations", "graphs", "predictions", "edges", "maps", "tracks")
     files = {store: str(folder / f"{store}.zarr.zip") for store in stores}
     files |= {"checkpoint": str(ROOT / f"magik/weights/{kind}.safetensors"), "movie": ""}
     files |= {"tiff": str(folder / "map.tif"), "summary": str(folder / "summary.json")}
@@ -136,6 +136,7 @@ def step(case: Case, name: str, folder: Path) -> None:
                 "predict": {"predict": windows},
                 "predict_edges": {"predict": windows},
                 "sample_map": {"map": maps},
+                "link": {"linking": {"method": "global", "threshold": 0.4}},
             }.get(name, {"sample": SAMPLE | {"table": "table.csv", "map": maps}})
         ),
     )
