@@ -198,17 +198,8 @@ def exponents(found: dict[str, Any]) -> dict[str, float]:
 def markdown(report: dict[str, Any]) -> str:
     """The report as tables."""
     lines = [f"`python benchmarks/long.py` on {report['machine']}.", ""]
-    columns = (
-        "recording",
-        "frames",
-        "localizations",
-        "edges",
-        "s",
-        "CPU s",
-        "GiB",
-        "by step",
-        "commit",
-    )
+    columns = ["recording", "frames", "localizations", "edges", "s", "CPU s", "GiB", "load"]
+    columns += ["CPU s and GiB of each step", "commit"]
     lines += ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     for found in report["cases"].values():
         steps = "; ".join(
