@@ -68,7 +68,9 @@ if __name__ == "__main__":
         print(measure(*map(int, sys.argv[1:])))
     else:
         print(f"torch {torch.__version__}, numpy {np.__version__}, at most 2 threads\n")
-        print("| detections | frames | edges | graph, s | network, s | linking, s | all, s | GiB | tracks |")
+        print(
+            "| detections | frames | edges | graph, s | network, s | linking, s | all, s | GiB | tracks |"
+        )
         print("|" + "---|" * 9, flush=True)
         for size in SIZES:
             subprocess.run([sys.executable, __file__, *map(str, size)], check=True)

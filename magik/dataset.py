@@ -5,6 +5,7 @@ Nothing here leaves the learning shelf.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -97,13 +98,31 @@ class GraphSet:
         self.edge_start = schema.offsets(graphs["n_edge"].to_numpy())
         self.n_frames = graphs["n_frames"].to_numpy()
         self.max_lag = int(graphs.attrs["max_lag"])
-        self.frame = graphs["frame"].to_numpy()
+        self.frame = graphs["frame"].to_numpy().astype(np.int64)  # as what is searched in it
+        self.first_edge = self._first_edges()
         self.of_node = task.of_object if task and task.of_object in graphs else None
         of_graph = task.variable if task and task.level == "graph" else None
         self.of_graph = of_graph if of_graph in graphs else None
 
     def __len__(self) -> int:
         return len(self.n_frames)
+
+    def _first_edges(self) -> np.ndarray:
+        """[nodes + 1] row of the first edge into each node: they stand ordered by receiver."""
+        into = np.zeros(self.node_start[-1], np.int64)
+        for graph, rows in enumerate(pairwise(self.edge_start.tolist())):
+            nodes = slice(*self.node_start[graph : graph + 2])
+            with store.reading(self.where):
+                receiver = self.graphs["edge_index"][1, slice(*rows)].to_numpy()
+            into[nodes] = np.bincount(receiver, minlength=nodes.stop - nodes.start)
+        return schema.offsets(into)
+
+    def positions(self, first: int, last: int) -> np.ndarray:
+        """[last - first, axes] of consecutive nodes of the store, in its unit of length."""
+        names = list(self.graphs.attrs["node_feature"])
+        columns = [names.index(axis) for axis in self.graphs.attrs["axes"]]
+        with store.reading(self.where):
+            return self.graphs["node_features"][first:last].to_numpy()[:, columns]
 
     def columns(self, kind: Literal["node", "edge"]) -> Iterator[np.ndarray]:
         """The features that the network sees, some million rows at a time: [rows, features]."""
@@ -144,15 +163,14 @@ class GraphSet:
         start, stop = self.node_start[graph : graph + 2]
         last = self.n_frames[graph] if frames is None else first + frames
         low, high = np.searchsorted(self.frame[start:stop], [first, last])
-        edges = slice(*self.edge_start[graph : graph + 2])
-        ends = self.graphs["edge_index"][:, edges].to_numpy()
         # edges stand ordered by receiver: those into the window are one run of rows
-        a, b = np.searchsorted(ends[1], [low, high])
-        keep = ends[0, a:b] >= low
+        edges = slice(*self.first_edge[[start + low, start + high]].tolist())
+        ends = self.graphs["edge_index"][:, edges].to_numpy()
+        keep = ends[0] >= low
         return (
-            slice(edges.start + a, edges.start + b),
+            edges,
             keep,
-            ends[:, a:b][:, keep].astype(np.int64) - low,
+            ends[:, keep].astype(np.int64) - low,
             slice(start + low, start + high),
         )
 

@@ -31,7 +31,7 @@ RESOLVED = 0.005
 """Shares of the radius below which distances look alike on a logarithmic scale."""
 
 BATCH = 50_000
-"""Localizations that share a k-d tree; bounds the memory of the search."""
+"""Localizations, about, whose edges are sought at once; bounds the memory of the search."""
 
 
 def build(localizations: xr.Dataset, config: Graph, length_px: float | None = None) -> xr.Dataset:
@@ -78,8 +78,8 @@ def build(localizations: xr.Dataset, config: Graph, length_px: float | None = No
     columns |= {axis: position[:, k] for k, axis in enumerate(axes)}
 
     ends = [
-        _edges(position[rows], frame[rows], video[rows], config) + rows.start
-        for rows in _batches(row_size)
+        _edges(position[rows], frame[rows], video[rows], config, before) + rows.start
+        for rows, before in _batches(frame, video, config.max_lag)
     ]
     edge_index = np.concatenate(ends, axis=1) if ends else np.zeros((2, 0), np.int64)
     sender, receiver = edge_index
@@ -300,36 +300,46 @@ def _overlaps(localizations: xr.Dataset, edge_index: np.ndarray) -> dict[str, np
     }
 
 
-def _batches(row_size: np.ndarray) -> Iterator[slice]:
-    """Rows of consecutive whole videos, BATCH or a little more at a time."""
-    start = schema.offsets(row_size)
+def _batches(frame: np.ndarray, video: np.ndarray, max_lag: int) -> Iterator[tuple[slice, int]]:
+    """Rows of whole frames, and how many of them are there as senders alone.
+
+    About BATCH rows are receivers; the frames before these that an edge may start in come first.
+    """
+    if len(frame) == 0:
+        return
+    time = frame + video * (frame.max() + max_lag + 1)  # no edge from one video to the next
     first = 0
-    for last in start[1:]:
-        if last - first >= BATCH or (last == start[-1] and last > first):
-            yield slice(first, int(last))
-            first = int(last)
+    while first < len(time):
+        last = int(np.searchsorted(time, time[min(first + BATCH, len(time)) - 1], side="right"))
+        oldest = int(np.searchsorted(time, time[first] - max_lag))
+        yield slice(oldest, last), first - oldest
+        first = last
 
 
-def _edges(position: np.ndarray, frame: np.ndarray, video: np.ndarray, config: Graph) -> np.ndarray:
+def _edges(
+    position: np.ndarray, frame: np.ndarray, video: np.ndarray, config: Graph, before: int
+) -> np.ndarray:
     """[2, edges] rows (sender, receiver), sorted by receiver, then sender.
 
     Every pair of frames is searched in the same two k-d trees: frames stand as sheets in a
     third dimension, too far apart to meet, and for each lag the later sheets move down by the
     lag, so that only localizations exactly that many frames apart come within reach.
+
+    The first rows, as many as `before`, receive no edge.
     """
     apart = 4 * config.radius
     sheet = frame + (video - video[0]) * (frame.max() + config.max_lag + 1)
 
-    def tree(lag: int) -> cKDTree:
-        return cKDTree(np.column_stack([position, (sheet - lag) * apart]))
+    def tree(first: int, lag: int) -> cKDTree:
+        return cKDTree(np.column_stack([position, (sheet - lag) * apart])[first:])
 
-    earlier = tree(0)
+    earlier = tree(0, 0)
     found = [
-        earlier.sparse_distance_matrix(tree(lag), config.radius, output_type="ndarray")
+        earlier.sparse_distance_matrix(tree(before, lag), config.radius, output_type="ndarray")
         for lag in range(1, config.max_lag + 1)
     ]
     sender = np.concatenate([pairs["i"] for pairs in found])
-    receiver = np.concatenate([pairs["j"] for pairs in found])
+    receiver = np.concatenate([pairs["j"] for pairs in found]) + before
     order = np.lexsort((sender, receiver))
     return np.stack([sender[order], receiver[order]])
 

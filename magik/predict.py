@@ -1,4 +1,4 @@
-"""Checkpoint + graphs -> predictions, window by window for long videos."""
+"""Checkpoint + graphs -> predictions: long videos in windows, wide fields in tiles."""
 
 import json
 from collections.abc import Iterator
@@ -10,16 +10,22 @@ import numpy as np
 import torch
 import xarray as xr
 
-from magik import train
+from magik import store, train
 from magik.config import Predict
-from magik.dataset import Batch, GraphSet, join
+from magik.dataset import Batch, GraphSet, join, leave_out
 from magik.errors import InputError
 
 NODES_AT_ONCE = 8000
 """Windows are joined to batches of about this many nodes: few launches, bounded memory."""
 
-EDGES_AT_ONCE = 300_000
-"""Where more lie in a window, on average over the video, windows are shorter."""
+MEMORY = 2**30
+"""Bytes that a network's numbers of one batch may take: what needs more is cut to tiles."""
+
+ARRAYS = 10
+"""Arrays of the network's width, of 4 bytes a number, that an edge takes at the peak: measured."""
+
+HALO = 4
+"""Reaches of the edges that a tile sees beyond its own localizations, on each side."""
 
 
 def run(
@@ -55,7 +61,7 @@ def run(
     examples = GraphSet(graphs, trained.features)
     found = np.full((3, graphs.sizes["node"]), np.nan, np.float32)
     with torch.no_grad():
-        for batch, cuts in _batches(examples, config):
+        for batch, cuts in _batches(examples, config, _edges_at_once(checkpoint)):
             said = trained.in_unit(net(batch.to(device)).node)[..., 0].cpu().numpy()
             rows = np.concatenate([cut.rows for cut in cuts])
             core = np.concatenate([cut.core for cut in cuts])
@@ -119,11 +125,11 @@ def run_videos(
     total = np.zeros((3, len(examples), len(outputs)))
     weight = np.zeros(len(examples))
     with torch.no_grad():
-        for batch, cuts in _batches(examples, config):
+        for batch, cuts in _batches(examples, config, _edges_at_once(checkpoint)):
             said = trained.in_unit(net(batch.to(device)).graph).cpu().numpy()
             for window, cut in enumerate(cuts):
-                total[:, cut.graph] += said[:, window] * len(cut.rows)
-                weight[cut.graph] += len(cut.rows)
+                total[:, cut.graph] += said[:, window] * cut.core.sum()
+                weight[cut.graph] += cut.core.sum()
     seen = np.where(weight > 0, weight, np.nan)[:, None]
     lower, prediction, upper = (total / seen).astype(np.float32)
     predictions = xr.Dataset(
@@ -153,8 +159,9 @@ def run_edges(
 ) -> xr.Dataset:
     """What a network says of every candidate edge.
 
-    An edge is judged in the window in which its receiver lies. A window sees at least `max_lag`
-    frames beyond each end, so that every edge into it is whole.
+    An edge is judged in the window and tile in which its receiver lies. A window sees at least
+    `max_lag` frames beyond each end, a tile more than the reach, so that every edge into them is
+    whole.
 
     Args:
         checkpoint: path of a trained network.
@@ -175,7 +182,7 @@ def run_edges(
     probability = np.zeros(graphs.sizes["edge"], np.float32)
     wide = config.model_copy(update={"context": max(config.context, examples.max_lag)})
     with torch.no_grad():
-        for batch, cuts in _batches(examples, wide):
+        for batch, cuts in _batches(examples, wide, _edges_at_once(checkpoint)):
             said = train.edge_probability(net(batch.to(device)), trained.task).cpu().numpy()
             rows = np.concatenate([cut.edges for cut in cuts])
             core = np.concatenate([cut.core for cut in cuts])[batch.edge_index[1].numpy()]
@@ -220,61 +227,135 @@ def _trained(checkpoint: str | Path, graphs: xr.Dataset, level: str, threads: in
     return trained
 
 
-def windows(frames: int, config: Predict, fewest: int = 1) -> Iterator[tuple[int, int]]:
+def windows(frames: int, config: Predict) -> Iterator[tuple[int, int]]:
     """First frame and the one after the last of each window: equal parts of about its length.
 
     Args:
         frames: of the video.
         config: about how long a window is.
-        fewest: windows, at least; at most there are as many as frames.
 
     >>> list(windows(100, Predict(window=50)))
     [(0, 50), (50, 100)]
     >>> list(windows(55, Predict(window=50)))
     [(0, 55)]
     """
-    number = min(max(fewest, round(frames / config.window)), max(1, frames))
+    number = max(1, round(frames / config.window))
     edges = np.linspace(0, frames, number + 1).round().astype(int)
     yield from pairwise(edges.tolist())
 
 
 class Cut(NamedTuple):
-    """One window with its context.
+    """One window with its context, or a tile of it with its halo.
 
     Attributes:
         graph: which graph it is of.
+        batch: what the network sees.
         rows: [nodes] their rows in the store.
-        core: [nodes] bool: in the window, not its context.
         edges: [edges] their rows in the store.
+        core: [nodes] bool: in the window and tile, neither context nor halo.
+        place: [nodes, 1 + axes] frame and position.
     """
 
     graph: int
+    batch: Batch
     rows: np.ndarray
-    core: np.ndarray
     edges: np.ndarray
+    core: np.ndarray
+    place: np.ndarray
+
+    def only(self, seen: np.ndarray) -> "Cut":
+        """Some of its nodes, with the edges between them."""
+        sender, receiver = self.batch.edge_index.numpy()
+        return Cut(
+            self.graph,
+            leave_out(self.batch, torch.from_numpy(~seen)),
+            self.rows[seen],
+            self.edges[seen[sender] & seen[receiver]],
+            self.core[seen],
+            self.place[seen],
+        )
 
 
-def _batches(examples: GraphSet, config: Predict) -> Iterator[tuple[Batch, list[Cut]]]:
-    """Windows with their context, joined, and where each lies in the store."""
-    batches: list[Batch] = []
+def tiles(cut: Cut, at_once: int, margin: np.ndarray) -> Iterator[Cut]:
+    """A window in parts of no more than some number of edges.
+
+    Its core is halved along its longest side, and each half sees what lies within the margin;
+    and so on, until all fit. A core no longer than the margin on any side is halved in time, as
+    the halves would see the same. Only a single frame of a crowd denser still stays too large.
+
+    Every node is in the core of one part. Parts differ from the whole by what nodes learn from
+    beyond the margin: nothing, or next to it, where objects stay within.
+
+    Args:
+        cut: the window.
+        at_once: edges in a part.
+        margin: [1 + axes] frames of context, and the halo in the unit of positions.
+    """
+    if len(cut.edges) <= at_once:
+        yield cut
+        return
+    place = cut.place[cut.core]
+    size = np.ptp(place, axis=0)
+    along = 1 + int(np.argmax(size[1:]))
+    if size[along] <= margin[along]:
+        along = 0
+    if size[along] == 0:
+        yield cut
+        return
+    before = cut.place[:, along] <= place[:, along].min() + size[along] / 2
+    for half in (before, ~before):
+        own = cut._replace(core=cut.core & half)
+        low, high = own.place[own.core].min(axis=0), own.place[own.core].max(axis=0)
+        near = np.all((own.place >= low - margin) & (own.place <= high + margin), axis=1)
+        yield from tiles(own.only(near), at_once, margin)
+
+
+def _edges_at_once(checkpoint: str | Path) -> int:
+    """How many edges of a batch fit into the memory."""
+    width = store.said_by(checkpoint)["network"]["encoder"][-1]
+    return int(MEMORY / (4 * ARRAYS * width))
+
+
+def _batches(
+    examples: GraphSet, config: Predict, at_once: int
+) -> Iterator[tuple[Batch, list[Cut]]]:
+    """Windows with their context, or tiles of them, joined while they are small."""
     cuts: list[Cut] = []
     for graph in range(len(examples)):
-        frames = int(examples.n_frames[graph])
-        start, stop = examples.node_start[graph : graph + 2]
-        frame = examples.frame[start:stop]
-        fewest = -(-int(examples.graphs["n_edge"][graph]) // EDGES_AT_ONCE)
-        for first, last in windows(frames, config, max(1, fewest)):
-            low, high = max(0, first - config.context), min(frames, last + config.context)
-            a, b = np.searchsorted(frame, [low, high])
-            if a == b:
-                continue
-            batches.append(examples.cut(graph, low, high - low))
-            core = (frame[a:b] >= first) & (frame[a:b] < last)
-            inside = examples.edges_of(graph, low, high - low)
-            cuts.append(Cut(graph, np.arange(start + a, start + b), core, inside))
-            full = sum(len(cut.rows) for cut in cuts) >= NODES_AT_ONCE
-            if full or sum(len(cut.edges) for cut in cuts) >= EDGES_AT_ONCE:
-                yield join(batches), cuts
-                batches, cuts = [], []
+        for window in _windows(examples, graph, config):
+            for cut in tiles(window, at_once, _margin(examples, config)):
+                nodes = sum(len(one.rows) for one in (*cuts, cut))
+                edges = sum(len(one.edges) for one in (*cuts, cut))
+                if cuts and (nodes > NODES_AT_ONCE or edges > at_once):
+                    yield join([one.batch for one in cuts]), cuts
+                    cuts = []
+                cuts.append(cut)
     if cuts:
-        yield join(batches), cuts
+        yield join([one.batch for one in cuts]), cuts
+
+
+def _windows(examples: GraphSet, graph: int, config: Predict) -> Iterator[Cut]:
+    """Windows of one video that hold any localization."""
+    frames = int(examples.n_frames[graph])
+    start, stop = examples.node_start[graph : graph + 2].tolist()
+    frame = examples.frame[start:stop]
+    for first, last in windows(frames, config):
+        low, high = max(0, first - config.context), min(frames, last + config.context)
+        a, b = np.searchsorted(frame, [low, high]).tolist()
+        core = (frame[a:b] >= first) & (frame[a:b] < last)
+        if not core.any():
+            continue
+        yield Cut(
+            graph,
+            examples.cut(graph, low, high - low),
+            np.arange(start + a, start + b),
+            examples.edges_of(graph, low, high - low),
+            core,
+            np.column_stack([frame[a:b], examples.positions(start + a, start + b)]),
+        )
+
+
+def _margin(examples: GraphSet, config: Predict) -> np.ndarray:
+    """Context in frames, and the halo in the unit of positions along each axis."""
+    axes = len(examples.graphs.attrs["axes"])
+    return np.array([config.context, *[HALO * examples.graphs.attrs["radius"]] * axes])

@@ -116,6 +116,21 @@ def test_batches_of_the_search_change_nothing(monkeypatch):
     assert whole.identical(graphs.build(drawn, Graph()))
 
 
+@pytest.mark.parametrize("batch", [1, 7, 12, 40])
+def test_a_long_video_is_searched_some_frames_at_a_time(batch, monkeypatch):
+    """Frames of 5 rows, some of them empty: few more rows than a batch are searched at once."""
+    drawn = brownian(videos=2, frames=30, particles=5, seed=1)
+    drawn = drawn.assign(frame=drawn["frame"] + 3 * (drawn["frame"] > 12))
+    drawn["n_frames"] += 3
+    config = Graph(radius=0.4, max_lag=3)
+    whole, sizes, real = graphs.build(drawn, config), [], graphs._edges
+    monkeypatch.setattr(graphs, "BATCH", batch)
+    monkeypatch.setattr(graphs, "_edges", lambda *a: sizes.append(len(a[0])) or real(*a))
+    assert whole.identical(graphs.build(drawn, config))
+    assert max(sizes) <= batch + 5 + 3 * 5
+    assert len(sizes) >= 300 // (batch + 5)
+
+
 def test_bad_rows_are_refused_by_number():
     with pytest.raises(InputError, match=r"row 1: y = nan in frame 1"):
         graphs.build(video([(0, 5, 5, 0), (1, 5, np.nan, 0)]), Graph())

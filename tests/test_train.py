@@ -146,23 +146,6 @@ def test_windows_share_out_the_frames():
     assert list(predict.windows(90, Predict(window=50))) == [(0, 45), (45, 90)]
 
 
-def test_crowded_videos_have_shorter_windows_and_the_same_answers(sets, tmp_path, monkeypatch):
-    drawn = brownian(1, 8, 8, seed=4)
-    assert list(predict.windows(8, Predict(window=8), fewest=3)) == [(0, 3), (3, 5), (5, 8)]
-    assert len(list(predict.windows(3, Predict(window=8), fewest=9))) == 3
-    path, built = fit(sets, tmp_path), graphs.build(drawn, Graph())
-    whole = predict.run(path, built, drawn, Predict(window=8, context=8))
-    cuts = []
-    real = dataset.GraphSet.cut
-    monkeypatch.setattr(predict, "EDGES_AT_ONCE", built.sizes["edge"] // 3)
-    monkeypatch.setattr(
-        dataset.GraphSet, "cut", lambda self, *words: cuts.append(words) or real(self, *words)
-    )
-    parts = predict.run(path, built, drawn, Predict(window=8, context=8))
-    assert len(cuts) >= 3
-    np.testing.assert_allclose(parts["prediction"], whole["prediction"], atol=1e-5)
-
-
 def test_windows_with_all_the_context_change_nothing(sets, tmp_path):
     path = fit(sets, tmp_path)
     drawn = brownian(2, 8, 8, seed=9)
