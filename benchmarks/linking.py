@@ -68,9 +68,16 @@ if __name__ == "__main__":
         print(measure(*map(int, sys.argv[1:])))
     else:
         print(f"torch {torch.__version__}, numpy {np.__version__}, at most 2 threads\n")
-        print(
-            "| detections | frames | edges | graph, s | network, s | linking, s | all, s | GiB | tracks |"
+        steps = ("graph", "network", "linking", "all")
+        columns = (
+            "detections",
+            "frames",
+            "edges",
+            *(f"{step}, s" for step in steps),
+            "GiB",
+            "tracks",
         )
-        print("|" + "---|" * 9, flush=True)
+        print(f"| {' | '.join(columns)} |")
+        print("|" + "---|" * len(columns), flush=True)
         for size in SIZES:
             subprocess.run([sys.executable, __file__, *map(str, size)], check=True)
