@@ -1048,6 +1048,18 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def _of_what_is(settings: Mapping[str, Any], scale: Mapping[str, Any]) -> dict[str, Any]:
+    """A scale without what it says of data sets, experiments and recipes that there are not."""
+    kept = dict(scale)
+    for kind in {"datasets", "experiments", "recipes"} & set(kept):
+        there = settings.get(kind)
+        known = there if isinstance(there, Mapping) else {}
+        kept[kind] = {name: given for name, given in kept[kind].items() if name in known}
+        if not kept[kind]:
+            del kept[kind]
+    return kept
+
+
 def _given_otherwise(settings: Mapping[str, Any], file: Mapping[str, Any]) -> dict[str, Any]:
     """The part of `settings` that differs from `file`."""
     return {
@@ -1121,7 +1133,7 @@ def load(
     known = sorted(path.stem for path in Path(scales).glob("*.yaml"))
     if scale not in known:
         raise InputError(f"{where}: scale: no '{scale}'.{_suggest(scale, known)}")
-    overlaid = merge(settings, read_yaml(Path(scales) / f"{scale}.yaml"))
+    overlaid = merge(settings, _of_what_is(settings, read_yaml(Path(scales) / f"{scale}.yaml")))
     if file is not None:
         overlaid = merge(overlaid, _given_otherwise(settings, file))
     defaults = overlaid.get("defaults") or {}

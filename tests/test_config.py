@@ -1,5 +1,6 @@
 """A wrong setting is refused before any job starts, in one line that helps."""
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -89,8 +90,9 @@ def test_what_ships_is_accepted_at_every_scale(scale):
         ),
         (sample(experiment="qqq"), "samples.mine.experiment: no 'qqq'. Known: "),
         (
-            sample(experiment="exponent") | {"experiments": {"exponent": {"tiers": ["images"]}}},
-            "samples.mine.experiment: 'exponent' has no tier 'coordinates'",
+            sample(experiment="diffusivity_without_intensity")
+            | {"experiments": {"diffusivity_without_intensity": {"tiers": ["images"]}}},
+            "samples.mine.experiment: 'diffusivity_without_intensity' has no tier 'coordinates'",
         ),
         (sample(pixelsize_um=1, pixel_size_um=None), "Did you mean 'pixel_size_um'?"),
         (
@@ -290,3 +292,16 @@ def test_the_command_line_wins_over_the_scale_and_the_scale_over_the_file():
     in_the_file = config.merge(SHIPPED, mine)
     given = config.load(in_the_file, SCALES, file=in_the_file)
     assert given.defaults.splits.test.videos == laptop["test"]["videos"]
+
+
+def test_a_scale_says_nothing_of_what_the_file_does_not_have():
+    """A study of one's own, with fewer data sets and experiments, has every scale, too."""
+    file = copy.deepcopy(SHIPPED)
+    file["figures"] = {"fig4": file["figures"]["fig4"]}
+    file["samples"], file["published"] = {}, []
+    kept = ("diffusivity", "diffusion_map")
+    file["experiments"] = {name: file["experiments"][name] for name in kept}
+    file["datasets"] = {name: file["datasets"][name] for name in ("brownian", "landscape")}
+    for scale in SCALES.glob("*.yaml"):
+        fewer = config.load(file | {"scale": scale.stem}, SCALES, file=file)
+        assert set(fewer.experiments) == set(kept)

@@ -74,6 +74,7 @@ def test_distances_are_in_fields_of_view_and_displacements_point_forward():
     graph = graphs.build(video([(0, 2, 5, 0), (1, 5, 1, 0)], side=20), Graph(radius=0.5))
     row = dict(zip(graph.attrs["edge_feature"], graph["edge_features"].to_numpy()[0], strict=True))
     expected = {"distance": 0.25, "lag": 1, "displacement_x": 0.15, "displacement_y": -0.2}
+    expected["log_distance"] = np.log(0.25 + 0.5 * graphs.RESOLVED)
     assert row == pytest.approx(expected)
     nodes = dict(
         zip(graph.attrs["node_feature"], graph["node_features"].to_numpy()[0], strict=True)

@@ -32,8 +32,10 @@ RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 SCALES = sorted(path.stem for path in (ROOT / "workflow" / "scales").glob("*.yaml"))
 PARTS = ("Snakefile", "config.yaml", "data", "envs", "magik", "profiles", "workflow")
 EVERYTHING = (*PARTS, "results", ".snakemake")
-LEARNING_RULES = {"train", "predict", "predict_edges"}
+LEARNING_RULES = {"train", "predict", "predict_edges", "predict_videos", "attention"}
 CELLS = "DIC-C2DH-HeLa"
+
+SHIPPED = yaml.safe_load((ROOT / "config.yaml").read_text())
 
 UNLESS_OWN: dict[bool, tuple[str, ...]] = {True: ("cells",), False: ()}
 """What a copy leaves out: the recordings of cells that a developer has at hand."""
@@ -205,8 +207,13 @@ def test_snakemakes_own_linters_are_content(words):
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_scale_can_be_planned(fresh, scale):
-    """The whole study, with the two recordings."""
-    done = fresh.run("--dry-run", "--quiet", "rules", scale=scale)
+    """The whole study, what is made by name, too, with recordings that ask for all there is."""
+    water = SHIPPED["samples"]["water"]
+    asked = {"alpha": "exponent", "parts": "model_fractions"}
+    samples = {name: water | {"experiment": of} for name, of in asked.items()}
+    targets = ["all", *SHIPPED["figures"]]
+    overlay = fresh.overlay({"samples": samples})
+    done = fresh.run(*targets, "--dry-run", "--quiet", "rules", *overlay, scale=scale)
     assert done.returncode == 0, done.stderr
     for rule in [name for name, _ in rules() if name != "fetch"]:
         assert re.search(rf"^{rule} +[1-9]", done.stdout, re.M), rule
