@@ -20,7 +20,8 @@ from magik.dataset import Batch
 class Output(NamedTuple):
     """What a network says of a batch: numbers in units of the standardised target, or logits.
 
-    There is an output for each class, or for each quantile.
+    There is an output for each class, or for each quantile. `MAGIK` has an answer for edges only
+    where the task asks for it.
     """
 
     node: Float[Tensor, "nodes outputs"]
@@ -230,6 +231,7 @@ class MAGIK(nn.Module):
 
     def __init__(self, settings: config.Network, features: config.Features, head: "Head"):
         super().__init__()
+        self.level = head.level
         width = settings.encoder[-1]
         self.node_encoder = Encoder(len(features.node), settings.encoder)
         self.edge_encoder = Encoder(len(features.edge), settings.encoder)
@@ -246,10 +248,9 @@ class MAGIK(nn.Module):
         u = self.u.expand(batch.n_graphs, -1)
         for block in self.blocks:
             v, e, u = block(v, e, u, batch)
+        asked = e if self.level == "edge" else e[:0]  # edges are many
         return Output(
-            self.node_decoder(v),
-            self.edge_decoder(e).squeeze(-1),
-            self.graph_decoder(u),
+            self.node_decoder(v), self.edge_decoder(asked).squeeze(-1), self.graph_decoder(u)
         )
 
 
