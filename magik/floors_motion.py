@@ -241,7 +241,7 @@ class Increments(NamedTuple):
                 for sign in (1, -1)
             ]
             near, far = np.sort([(image - heading) ** 2 for image in images], axis=0)
-            there = np.where((images[0] - heading) ** 2 == near, *images)
+            there = np.where((images[0] - heading) ** 2 == near, images[0], images[1])
             variance = self.surprise[:, k, None] * prior.diffusivity + 2 * error**2
             excess = (far - near) / 2
             for axis in range(axes):
