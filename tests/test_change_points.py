@@ -1,4 +1,4 @@
-"""Change points: drawn tracks with known answers, sums over all histories, the challenge's score."""
+"""Change points: drawn tracks, sums over all histories, the score of the challenge."""
 
 import itertools
 
@@ -52,7 +52,7 @@ def test_every_method_sees_an_obvious_change():
 
 
 def test_optimal_partitioning_cuts_where_the_change_is():
-    video, track, D = two_states()
+    video, track, _ = two_states()
     found = change_points.partitioned(video, track, PRIOR, SWITCHING)
     level, start = np.unique(found, return_index=True)
     assert len(level) == 2
@@ -113,8 +113,10 @@ def estimates():
 
 
 def test_the_methods_reach_what_they_are_known_to_reach(estimates):
-    """Figures of other simulations; two videos. The constant is analytic:
-    the mean over the prior of |√(2D) - its median|."""
+    """Figures of other simulations; two videos.
+
+    That of the constant is analytic: the mean over the prior of |√(2D) - its median|.
+    """
     schema.check(estimates, schema.ESTIMATES, "estimates")
     known = {
         "constant": (0.1637, 0.008),
