@@ -143,7 +143,7 @@ def scene_of(
         np.concatenate([video.frame for video in videos]),
         np.concatenate([video.position for video in videos]),
         simulate.dt,
-        np.array(sides) if simulate.boundary == "reflecting" else None,
+        np.array(sides, dtype=float) if simulate.boundary == "reflecting" else None,
     )
     return scene, scene.tracks(particle), scene.tracks(found)
 
