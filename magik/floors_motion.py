@@ -143,7 +143,7 @@ def scene_of(
         np.concatenate([video.frame for video in videos]),
         np.concatenate([video.position for video in videos]),
         simulate.dt,
-        np.array(sides) if simulate.boundary == "reflecting" else None,
+        np.array(sides, dtype=float) if simulate.boundary == "reflecting" else None,
     )
     return scene, scene.tracks(particle), scene.tracks(found)
 
@@ -290,7 +290,7 @@ def _alike(
     for members in np.split(order, np.flatnonzero(np.diff(kind[order])) + 1):
         one = members[0]
         if tracks.size[one] > 1:
-            time = elapsed[one, : tracks.size[one]] * scene.dt
+            time = elapsed[one, : tracks.size[one]] * float(scene.dt)
             yield members, time, float(error[one])
 
 
@@ -598,10 +598,8 @@ def _likelihood(
     if len(np.unique(label[told])) < 2:
         return np.ones((len(tracks.size), classes))  # nothing to tell apart
     descriptors = track_features.describe(known.position, known.frame, teachers)
-    trees = HistGradientBoostingClassifier(**TREES).fit(
-        descriptors[told], label[told], sample_weight=teachers.size[told]
-    )
-    weight = np.bincount(label[told], teachers.size[told], classes)[trees.classes_]
+    trees = HistGradientBoostingClassifier(**TREES).fit(descriptors[told], label[told])
+    weight = np.bincount(label[told])[trees.classes_]
     seen = track_features.describe(scene.position, scene.frame, tracks)
     likelihood = np.zeros((len(seen), classes))
     likelihood[:, trees.classes_] = trees.predict_proba(seen) / (weight / weight.sum())
