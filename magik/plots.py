@@ -473,8 +473,10 @@ def lay_out(
 def _draw_frame(place: Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
     movie, title, image = data["movie"], "rendered frame", 0
     if panel.motion:
-        video = video_of(data["localizations"], panel.motion)
         title = f"rendered frame, {panel.motion}"
+        video = schema.videos_of_classes(data["localizations"]).get(panel.motion)
+        if video is None:
+            return nothing_of(place.image(panel.title or title), panel.motion)
         image = first_image(movie, video)
     axes = place.image(panel.title or title)
     return frame(axes, movie["counts"][image].to_numpy(), panel.pixel_size_um)
@@ -636,23 +638,11 @@ def shades_of(truth: pd.Series) -> Normalize:
     return Normalize(0.0, float(np.nanmax(truth.to_numpy(float), initial=0)) or 1.0)
 
 
-def video_of(localizations: xr.Dataset, motion: str) -> int:
-    """The first video whose objects all move as one class says.
-
-    Args:
-        localizations: LOCALIZATIONS with `motion`.
-        motion: name of the class.
-
-    Raises:
-        InputError: if there is none.
-    """
-    videos = schema.videos_of_classes(localizations)
-    if motion not in videos:
-        known = ", ".join(videos) or "none"
-        raise InputError(
-            f"figures: no video whose objects all move as motion = {motion}; there are: {known}"
-        )
-    return videos[motion]
+def nothing_of(axes: Axes, motion: str) -> pd.DataFrame:
+    """Says that no video shows a class, as may be where there are few; no source data."""
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, f"no video of {motion}", transform=axes.transAxes, ha="center", va="center")
+    return source_data()
 
 
 def first_image(movie: xr.Dataset, video: int) -> int:

@@ -299,7 +299,13 @@ def _draw_depth(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -> pd
     graphs, localizations = data["graphs"], data["localizations"]
     if "z" not in localizations:
         raise InputError("figures: depth_graph of localizations that have no z")
-    video = plots.video_of(localizations, panel.motion) if panel.motion else 0
+    axes = place.image(panel.title or (f"graph, {panel.motion}" if panel.motion else "graph"))
+    video = 0
+    if panel.motion:
+        found = schema.videos_of_classes(localizations).get(panel.motion)
+        if found is None:
+            return plots.nothing_of(axes, panel.motion)
+        video = found
     start, edge_start = (schema.offsets(graphs[name].to_numpy()) for name in ("n_node", "n_edge"))
     own = slice(*start[video : video + 2].tolist())
     nodes = pd.DataFrame(
@@ -310,7 +316,6 @@ def _draw_depth(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -> pd
         nodes, int(graphs["n_frames"][video]), graphs.attrs["field_of_view"]
     )
     shades = Normalize(float(nodes["value"].min()), float(nodes["value"].max()))
-    axes = place.image(panel.title or (f"graph, {panel.motion}" if panel.motion else "graph"))
     rows = plots.graph(axes, nodes, edges, extent, shades, DEPTH, plots.ORANGES, corner)
     place.bar(shades, plots.ORANGES, DEPTH)
     return rows

@@ -221,8 +221,10 @@ def test_frame_and_graph_are_of_a_video_of_the_class(videos):
         bar = canvas.axes[-1]
         assert bar.get_xlabel() == "z (px)"
         assert bar.get_xlim() == tuple(depth)
-    with pytest.raises(InputError, match="all move as motion = ctrw; there are: attm, fbm"):
-        draw(data, {"panel": "depth_graph", "motion": "ctrw"})
+    panels = [{"panel": kind, "motion": "ctrw"} for kind in ("frame", "depth_graph")]
+    canvas, source = draw(data, *panels)
+    assert len(source) == 0
+    assert [axes.texts[0].get_text() for axes in canvas.axes] == ["no video of ctrw"] * 2
     few = data | {"movie": movie.isel(video=[0])}
     with pytest.raises(InputError, match="no image of video 2 is stored"):
         draw(few, {"panel": "frame", "motion": "fbm"})
