@@ -31,6 +31,7 @@ SHELVES: dict[str, tuple[str, ...]] = {
         *(
             "export",
             "floors",
+            "track_features",
             "floors_motion",
             "change_points",
             "linking",
