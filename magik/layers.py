@@ -28,19 +28,8 @@ SHELVES: dict[str, tuple[str, ...]] = {
     ),
     "learning": ("dataset", "network", "train", "predict"),
     "read-out": (
-        *(
-            "export",
-            "floors",
-            "track_features",
-            "floors_motion",
-            "change_points",
-            "linking",
-            "lineages",
-            "aogm",
-            "linkers",
-            "maps",
-            "metrics",
-        ),
+        *("export", "floors", "track_features", "floors_motion", "change_points"),
+        *("linking", "lineages", "aogm", "linkers", "maps", "metrics"),
         *("movies", "plots", "plots_cells"),
     ),
 }
