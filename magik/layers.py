@@ -29,17 +29,9 @@ SHELVES: dict[str, tuple[str, ...]] = {
     ),
     "learning": ("dataset", "network", "train", "predict", "attention"),
     "read-out": (
-        *(
-            "export",
-            "floors",
-            "track_features",
-            "floors_motion",
-            "change_points",
-            "linking",
-            "lineages",
-            "aogm",
-        ),
-        *("linkers", "maps", "metrics", "movies", "plots", "plots_cells", "plots_motion"),
+        *("export", "floors", "track_features", "floors_motion", "change_points"),
+        *("linking", "lineages", "aogm", "linkers", "maps", "metrics"),
+        *("movies", "plots", "plots_cells", "plots_motion"),
     ),
 }
 
