@@ -267,7 +267,12 @@ class Localize(Section):
     separation: Positive | None = Field(
         None, description="px, smallest distance of two spots; null: diameter + 1"
     )
-    minmass: float = Field(30, ge=0, description="counts above background in a spot")
+    minmass: float = Field(
+        30,
+        ge=0,
+        description="counts above background in a spot; holography: s.d. of shot noise, in the "
+        "refocused hologram",
+    )
     percentile: float = Field(64, ge=0, le=100, description="peaks must be brighter than this")
     noise_size: Positive = Field(1, description="s.d. of the Gaussian blur against noise, px")
     smoothing_size: Annotated[int, Field(ge=3)] | None = Field(

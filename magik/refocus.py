@@ -34,7 +34,7 @@ STEPS, LAST_STEPS = 3, 12
 """Of the fit, in each round and in the end."""
 
 EXPLAINED = 1.5
-"""Of the noise: what may be left round a sphere that is not looked at again."""
+"""Of the variance of shot noise: what may be left round a sphere that is not looked at again."""
 
 
 class Planes(NamedTuple):
@@ -83,7 +83,8 @@ def find(movie: xr.Dataset, config: Localize, render: Render) -> xr.Dataset:
                 "holograms, bright where no sphere is"
             )
         for image in images:
-            fit = spheres_in(image, float(beam), planes, waves, config)
+            shown = image if image.any() else np.full_like(image, beam)  # a lost frame is dark
+            fit = spheres_in(shown, float(beam), planes, waves, config)
             found.append(_described(fit, planes, config.object_radius))
     if not sum(map(len, found)):
         raise InputError(_nothing_found(movie, config))
@@ -119,7 +120,15 @@ def refocus(
 def spheres_in(
     counts: Float[np.ndarray, "y x"], beam: float, planes: Planes, waves: Waves, config: Localize
 ) -> Fit:
-    """The spheres that explain one hologram."""
+    """The spheres that explain one hologram.
+
+    Args:
+        counts: the hologram.
+        beam: counts of the beam alone, about.
+        planes: as `planes_of` makes them for its size.
+        waves: table of waves (`lorenz_mie.tabulate`).
+        config: as in `find`.
+    """
     height, width = counts.shape
     fit = Fit(np.empty((0, 4)), np.empty((0, *counts.shape), np.complex64), beam, counts / beam - 1)
     for _ in range(ROUNDS):
