@@ -772,20 +772,19 @@ class Sample(Section):
     linking: Linking | None = Field(None, description="null: as the experiment says")
     source: str = Field("", description="where the recording comes from, and its licence")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _cells_have_its_pixels(cls, given: Any) -> Any:
-        cells = given.get("cells") if isinstance(given, Mapping) else None
-        if not isinstance(cells, Mapping) or not cells.get("geff") or cells.get("pixel_size_um"):
-            return given
-        return {**given, "cells": {**cells, "pixel_size_um": given.get("pixel_size_um")}}
-
     @model_validator(mode="after")
     def _movie_or_table(self) -> Self:
         if sum(given is not None for given in (self.movie, self.table, self.cells)) != 1:
             raise ValueError("a sample has one of 'movie', 'table' and 'cells'")
         if self.cells and self.columns:
             raise ValueError("write columns into cells: cells: {table: ..., columns: {...}}")
+        return self
+
+    @model_validator(mode="after")
+    def _cells_have_its_pixels(self) -> Self:
+        if self.cells and self.cells.geff and self.cells.pixel_size_um is None:
+            told = self.cells.model_copy(update={"pixel_size_um": self.pixel_size_um})
+            object.__setattr__(self, "cells", told)  # frozen for all others
         return self
 
     @property
