@@ -51,7 +51,7 @@ def test_every_method_sees_an_obvious_change():
         assert np.abs(np.sqrt(2 * found) - scaling).mean() < wrong / 3
 
 
-def test_optimal_partitioning_cuts_where_the_change_is():
+def test_given_links_partitioned_cuts_where_the_change_is():
     video, track, _ = two_states()
     found = change_points.partitioned(video, track, PRIOR, SWITCHING)
     level, start = np.unique(found, return_index=True)
@@ -121,8 +121,8 @@ def test_the_methods_reach_what_they_are_known_to_reach(estimates):
     known = {
         "constant": (0.1637, 0.008),
         "given_links": (0.042, 0.004),
-        "optimal_partitioning": (0.049, 0.005),
-        "sliding_msd": (0.062, 0.005),
+        "given_links_partitioned": (0.049, 0.005),
+        "given_links_sliding": (0.062, 0.005),
     }
     error = np.abs(estimates["estimate"].values - estimates["target"].values).mean(axis=1)
     found = dict(zip(estimates.attrs["method"], error, strict=True))
@@ -145,7 +145,7 @@ def test_change_points_are_found_as_well_as_known(estimates):
         )
     }
     assert f1["given_links"] == pytest.approx(0.70, abs=0.04)
-    assert f1["optimal_partitioning"] == pytest.approx(0.68, abs=0.04)
+    assert f1["given_links_partitioned"] == pytest.approx(0.68, abs=0.04)
     assert f1["constant"] == 0
 
 
