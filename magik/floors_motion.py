@@ -597,10 +597,11 @@ def _likelihood(
     told = label >= 0
     if len(np.unique(label[told])) < 2:
         return np.ones((len(tracks.size), classes))  # nothing to tell apart
-    descriptors = track_features.describe(known.position, known.frame, teachers)
-    trees = HistGradientBoostingClassifier(**TREES).fit(descriptors[told], label[told])
+    descriptors = track_features.describe(known.position, known.frame, teachers)[told]
+    usable = np.isfinite(descriptors).any(axis=0)  # some need longer tracks than there are
+    trees = HistGradientBoostingClassifier(**TREES).fit(descriptors[:, usable], label[told])
     weight = np.bincount(label[told])[trees.classes_]
-    seen = track_features.describe(scene.position, scene.frame, tracks)
+    seen = track_features.describe(scene.position, scene.frame, tracks)[:, usable]
     likelihood = np.zeros((len(seen), classes))
     likelihood[:, trees.classes_] = trees.predict_proba(seen) / (weight / weight.sum())
     return likelihood

@@ -242,3 +242,10 @@ def test_a_short_track_has_few_descriptors_but_as_many_places_for_them():
     short = described(np.ones((1, 2)))
     assert np.isnan(short).sum() > len(short) / 2
     assert short.shape == described(np.ones((40, 2))).shape
+
+
+def test_tracks_too_short_for_some_descriptors_are_classified_by_the_others():
+    short = THREE.model_copy(update={"frames": (6, 6), "particles": (8, 8)})
+    learn_from, test = simulate.build(short, 12, seed=0), simulate.build(short, 2, seed=1)
+    found = floors_motion.fractions(test, learn_from, short, Graph())
+    assert np.isfinite(found["estimate"]).all()

@@ -50,7 +50,7 @@ rule floor_motion:
     params:
         simulate=section("dataset", "simulate"),
         graph=section("dataset", "graph"),
-        layout=lambda w: f"{of_videos(w.floor)}estimates",
+        of=lambda w: of_videos(w.floor),
         code=code("floor_motion"),
     script:
         "../scripts/floor_motion.py"

@@ -18,5 +18,5 @@ estimated = methods[snakemake.wildcards.floor](
     simulate=Simulate(**snakemake.params.simulate),
     graph=Graph(**snakemake.params.graph),
 )
-layout = schema.LAYOUTS[snakemake.params.layout]
+layout = schema.LAYOUTS[f"{snakemake.params.of}estimates"]
 store.save(estimated, snakemake.output.floors, layout, **snakemake.params)
