@@ -538,7 +538,7 @@ def _error_note(scores: pd.DataFrame, target: str) -> str:
     """The network's mean absolute errors, as the score table has them.
 
     Where there is but one there is room for that of the best constant guess beside it. Fractions
-    have one error for all classes.
+    have one error for all classes: three panels share it, and none has the room.
     """
     mean = scores.groupby(["method", "quantity"])["value"].mean()
     named = _ERRORS[target]
@@ -550,10 +550,12 @@ def _error_note(scores: pd.DataFrame, target: str) -> str:
     if not errors:
         return ""
     note = f"MAE {', '.join(errors)}"
+    if target == "fractions":
+        return f"{note.replace('  ', ' ')} over all"
     constant = mean.get(("constant", next(iter(named))))
     if len(named) == 1 and constant is not None:
         note += f", constant {constant:.3f}"
-    return f"all: {note.replace('  ', ' ')}" if target == "fractions" else note
+    return note
 
 
 def _draw_map(place: Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
