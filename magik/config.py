@@ -379,6 +379,10 @@ class Network(Section):
     sigma: Positive = Field(0.1, description="initial σ of Eq. 2, in units of length")
     beta: Positive = Field(1.0, description="initial β of Eq. 2")
     evidence: Count = Field(16, description="magik_tracks: numbers pooled along a track")
+    moments: bool = Field(
+        False,
+        description="magik_tracks: also the mean and s.d. of every edge feature along a track",
+    )
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
@@ -939,7 +943,7 @@ class Study(Section):
                     f"experiments.{name}: √(2D) is learned from normal diffusion, but "
                     f"datasets.{experiment.dataset}.simulate.motion is anomalous"
                 )
-        if task.level == "node" and dataset.graph.unit != "field_of_view":
+        if task.target == "displacement_scaling" and dataset.graph.unit != "field_of_view":
             raise ValueError(
                 f"experiments.{name}: D is learned in fields of view; "
                 f"datasets.{experiment.dataset}.graph.unit must be field_of_view"

@@ -149,7 +149,7 @@ def summary(predictions: xr.Dataset, localizations: xr.Dataset, sample: Sample) 
         sample: the units.
     """
     scaling = predictions["prediction"].to_numpy().astype(float)
-    diffusivity = physics.diffusivity(scaling)
+    diffusivity = physics.diffusivity(np.maximum(scaling, 0))
     seen = _seen(localizations, sample)
     trained_on = json.loads(predictions.attrs["trained_on"])
     return {

@@ -150,18 +150,18 @@ def of_motion(
     said |= zip(
         estimates.attrs["method"], estimates["estimate"].to_numpy().astype(float), strict=True
     )
-    known = int(np.isfinite(truth).sum())
+    known = np.isfinite(truth)
     rows = []
     for method, estimate in said.items():
-        rows.append(_row(f"mae_{name}", method, mae(estimate, truth), known))
+        rows.append(_row(f"mae_{name}", method, mae(estimate, truth), int(known.sum())))
         if name == "fractions":
-            right = estimate.argmax(axis=1) == truth.argmax(axis=1)
-            rows.append(_row("accuracy", method, float(right.mean()), len(right)))
+            value, videos = accuracy(estimate, truth)
+            rows.append(_row("accuracy", method, value, videos))
     if simulate.motion == "switching":
         rows += _change_point_scores(said, estimates, simulate)
     if "lower" in predictions:
         lower, upper = (predictions[end].to_numpy() for end in ("lower", "upper"))
-        rows.append(_row("coverage", "network", coverage(lower, upper, truth), known))
+        rows.append(_row("coverage", "network", coverage(lower, upper, truth), int(known.sum())))
     rows += [_row(name, "localization", value) for name, value in (quality or {}).items()]
     return _table(rows, experiment, tier, seed)
 
@@ -185,6 +185,22 @@ def _change_point_scores(
             _row("change_point_rmse", method, far.rmse, number),
         ]
     return rows
+
+
+def accuracy(
+    estimate: Float[np.ndarray, "videos classes"], truth: Float[np.ndarray, "videos classes"]
+) -> tuple[float, int]:
+    """Share of the videos whose largest fraction is said to be the largest, and how many they are.
+
+    Of several that are the largest any is right. A video of which nothing is said counts as wrong,
+    one without truth for nothing.
+    """
+    known = np.isfinite(truth).all(axis=1)
+    said = np.isfinite(estimate).all(axis=1)[known]
+    top = np.where(np.isfinite(estimate), estimate, -np.inf)[known].argmax(axis=1)
+    largest = truth[known] == truth[known].max(axis=1, keepdims=True)
+    right = said & largest[np.arange(len(top)), top]
+    return float(right.mean()) if len(right) else np.nan, len(right)
 
 
 def coverage(
@@ -372,8 +388,9 @@ def collect(scores: Sequence[pd.DataFrame], published: Sequence[Published] = ())
         published: numbers of the paper.
 
     Returns:
-        Columns `CASE`, then network (mean over seeds), network_sd, seeds, given_links, classical
-        (the best that links first) and which one, constant, paper and where it stands there, n.
+        Columns `CASE`, then network (mean over seeds), network_sd, seeds, given_links, simple (the
+        best of the simpler methods that are given the links, too) and which one, classical (the
+        best that links first) and which one, constant, paper and where it stands there, n.
     """
     table = pd.concat([_typed(each) for each in scores], ignore_index=True)
     of_paper = {(number.experiment, number.tier, number.score): number for number in published}
@@ -384,11 +401,11 @@ def collect(scores: Sequence[pd.DataFrame], published: Sequence[Published] = ())
         value = group.groupby("method")["value"].mean()
         network = group.loc[group["method"] == "network", "value"]
         given = value.index.str.startswith("given_links")
-        linked = value[~value.index.isin(NOT_CLASSICAL) & ~given].dropna()
-        best = None
-        if len(linked):
-            low = QUANTITIES[row["quantity"]].better == "low"
-            best = str(linked.idxmin() if low else linked.idxmax())
+        others = {
+            "simple": value[given & (value.index != "given_links")],
+            "classical": value[~value.index.isin(NOT_CLASSICAL) & ~given],
+        }
+        best = {kind: _best(of, str(row["quantity"])) for kind, of in others.items()}
         rows.append(
             row
             | {
@@ -397,8 +414,10 @@ def collect(scores: Sequence[pd.DataFrame], published: Sequence[Published] = ())
                 "seeds": len(network),
                 "localization": value.get("localization", np.nan),
                 "given_links": value.get("given_links", np.nan),
-                "classical": linked[best] if best else np.nan,
-                "classical_method": best or "",
+                "simple": best["simple"][0],
+                "simple_method": best["simple"][1],
+                "classical": best["classical"][0],
+                "classical_method": best["classical"][1],
                 "constant": value.get("constant", np.nan),
                 "paper": paper.value if paper else np.nan,
                 "paper_source": paper.source if paper else None,
@@ -406,6 +425,15 @@ def collect(scores: Sequence[pd.DataFrame], published: Sequence[Published] = ())
             }
         )
     return pd.DataFrame(rows)
+
+
+def _best(value: pd.Series, quantity: str) -> tuple[float, str]:
+    """The best of the values that there are, and whose it is."""
+    value = value.dropna()
+    if not len(value):
+        return np.nan, ""
+    name = value.idxmin() if QUANTITIES[quantity].better == "low" else value.idxmax()
+    return float(value[name]), str(name)
 
 
 def write(table: pd.DataFrame, path: str | Path) -> None:

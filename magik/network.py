@@ -217,7 +217,11 @@ class Encoder(nn.Module):
         """Encoded rows."""
         if self.features == 0:
             return self.layers(x.new_ones(len(x), 1))
-        return self.layers((x - self.mean) / self.sd)
+        return self.layers(self.standardised(x))
+
+    def standardised(self, x: Float[Tensor, "rows features"]) -> Float[Tensor, "rows features"]:
+        """The features less their mean, in units of their s.d."""
+        return (x - self.mean) / self.sd
 
 
 class MAGIK(nn.Module):
@@ -468,22 +472,28 @@ class SoftTracks(nn.Module):
     Args:
         width: latent width of nodes and edges.
         evidence: numbers that flow; the first counts the nodes and edges passed.
+        measured: edge features of which mean and s.d. along the track flow, too, of which nothing
+            is forgotten. The s.d. of the logarithm of a step tells, whatever D is, whether D is
+            the same all along.
     """
 
-    def __init__(self, width: int, evidence: int):
+    def __init__(self, width: int, evidence: int, measured: int):
         super().__init__()
         self.sizes = [evidence - 1, evidence]
-        self.score = nn.Sequential(mlp(width + 2 * evidence, width), nn.Linear(width, 1))
+        self.measured = measured
+        flowing = evidence + 2 * measured
+        self.score = nn.Sequential(mlp(width + 2 * flowing, width), nn.Linear(width, 1))
         says = nn.Linear(width, sum(self.sizes))
         nn.init.constant_(says.bias[-evidence:], 5.0)  # at first almost all is kept
         self.of_edge = nn.Sequential(mlp(width, width), says)
         self.of_node = nn.Linear(width, evidence - 1)
-        self.pooled = nn.Linear(4 * evidence, width)
+        self.pooled = nn.Linear(4 * flowing, width)
 
     def forward(
         self,
         v: Float[Tensor, "nodes width"],
         e: Float[Tensor, "edges width"],
+        x: Float[Tensor, "edges measured"],
         past: Float[Tensor, "nodes evidence"],
         future: Float[Tensor, "nodes evidence"],
         batch: Batch,
@@ -496,17 +506,23 @@ class SoftTracks(nn.Module):
         links = Links(*log_choice(score, receiver, len(v)), *log_choice(score, sender, len(v)))
         weight = links.weight()[:, None]
 
+        kept = keep.sigmoid()
         own = torch.cat([torch.ones_like(v[:, :1]), self.of_node(v)], dim=-1)
         found = torch.cat([torch.ones_like(weight), found], dim=-1)
+        if self.measured:
+            own = F.pad(own, (0, 2 * self.measured))
+            found = torch.cat([found, x, x.square()], dim=-1)
+            kept = F.pad(kept, (0, 2 * self.measured), value=1.0)
         reached = flow(
             own.repeat(2, 1).index_select(0, order.row),
             (weight * found).index_select(0, order.edge),
-            (weight * keep.sigmoid()).index_select(0, order.edge),
+            (weight * kept).index_select(0, order.edge),
             order,
             batch.max_lag,
         ).index_select(0, order.place)
         past, future = reached[: len(v)], reached[len(v) :]
-        told = [_mean(past), _mean(future), _mean(past + future + own), own]
+        told = [_mean(total, self.measured) for total in (past, future, past + future + own)]
+        told.append(own)
         return self.pooled(torch.cat(told, dim=-1)), told[0], told[1], links
 
     def _score(self, e: Tensor, past: Tensor, future: Tensor, edge_index: Tensor) -> Tensor:
@@ -525,10 +541,17 @@ class SoftTracks(nn.Module):
         return score
 
 
-def _mean(total: Float[Tensor, "nodes evidence"]) -> Float[Tensor, "nodes evidence"]:
-    """Sums -> log of the count (first) and means (the others)."""
+def _mean(
+    total: Float[Tensor, "nodes evidence"], measured: int = 0
+) -> Float[Tensor, "nodes evidence"]:
+    """Sums -> log of the count (first) and means (the others); s.d. of what is measured (last)."""
     count = 1 + total[:, :1].clamp_min(0)
-    return torch.cat([count.log(), total[:, 1:] / count], dim=-1)
+    mean = total[:, 1:] / count
+    if measured:
+        rest, first, second = mean.tensor_split([-2 * measured, -measured], dim=-1)
+        spread = (second - first.square()).clamp_min(1e-6).sqrt()
+        mean = torch.cat([rest, first, spread], dim=-1)
+    return torch.cat([count.log(), mean], dim=-1)
 
 
 class TrackBlock(nn.Module):
@@ -538,16 +561,23 @@ class TrackBlock(nn.Module):
     the place of self-attention.
     """
 
-    def __init__(self, settings: config.Network):
+    def __init__(self, settings: config.Network, measured: int):
         super().__init__()
         width = settings.encoder[-1]
         self.edge = EdgeUpdate(width, width, width)
         self.receptive_field = LocalReceptiveField(settings.sigma, settings.beta)
         self.local = mlp(3 * width, width)
-        self.tracks = SoftTracks(width, settings.evidence)
+        self.tracks = SoftTracks(width, settings.evidence, measured)
 
     def forward(
-        self, v: Tensor, e: Tensor, past: Tensor, future: Tensor, batch: Batch, order: Tape
+        self,
+        v: Tensor,
+        e: Tensor,
+        x: Tensor,
+        past: Tensor,
+        future: Tensor,
+        batch: Batch,
+        order: Tape,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Links]:
         """Updated nodes and edges, evidence of past and future, links."""
         sender, receiver = batch.edge_index
@@ -556,7 +586,7 @@ class TrackBlock(nn.Module):
         inbox = at_ends(weighted, receiver, len(v))
         outbox = at_ends(weighted, sender, len(v))
         v = v + self.local(torch.cat([v, inbox, outbox], dim=-1))
-        pooled, past, future, links = self.tracks(v, e, past, future, batch, order)
+        pooled, past, future, links = self.tracks(v, e, x, past, future, batch, order)
         return v + pooled, e, past, future, links
 
 
@@ -578,10 +608,11 @@ class MAGIKTracks(nn.Module):
     def __init__(self, settings: config.Network, features: config.Features, head: Head):
         super().__init__()
         width = settings.encoder[-1]
-        self.evidence = settings.evidence
+        measured = len(features.edge) if settings.moments else 0
+        self.evidence = settings.evidence + 2 * measured
         self.node_encoder = Encoder(len(features.node), settings.encoder)
         self.edge_encoder = Encoder(len(features.edge), settings.encoder)
-        self.blocks = nn.ModuleList(TrackBlock(settings) for _ in range(settings.blocks))
+        self.blocks = nn.ModuleList(TrackBlock(settings, measured) for _ in range(settings.blocks))
         self.node_decoder = _decoder(width, settings.decoder, head, "node")
         self.graph_decoder = None
         self.classes = head.classes
@@ -595,10 +626,11 @@ class MAGIKTracks(nn.Module):
         order = tape(batch)
         v = self.node_encoder(batch.nodes)
         e = self.edge_encoder(batch.edges)
+        x = self.edge_encoder.standardised(batch.edges)
         past = future = v.new_zeros(len(v), self.evidence)
         links = []
         for block in self.blocks:
-            v, e, past, future, found = block(v, e, past, future, batch, order)
+            v, e, past, future, found = block(v, e, x, past, future, batch, order)
             links.append(found)
         of_object, of_video = self.node_decoder(v), None
         if self.graph_decoder:

@@ -180,8 +180,8 @@ def density(
         truth: of each localization or video.
         predicted: the same, as predicted.
         note: written above the panel: the error.
-        bins: per axis, from 0 to the largest true value; one in a thousand predictions may lie
-            beyond.
+        bins: per axis, from 0, or from the least prediction, to the largest true value; one in a
+            thousand predictions may lie beyond either end, and counts in the outermost bin.
         label: what the value is, with its unit.
         counted: what a pair belongs to.
 
@@ -189,20 +189,22 @@ def density(
         One row per bin with anything in it, and the identity line.
     """
     top = 1.02 * max(float(truth.max()), float(np.quantile(predicted, 0.999)))
-    counts, sides, _ = np.histogram2d(truth, predicted, bins, range=((0, top), (0, top)))
+    low = min(0.0, float(np.quantile(predicted, 0.001)))
+    inside = np.clip(predicted, low, top)
+    counts, sides, _ = np.histogram2d(truth, inside, bins, range=((low, top), (low, top)))
     shades = LogNorm(1, max(counts.max(), 10))
     axes.pcolormesh(
         sides, sides, np.ma.masked_equal(counts.T, 0), cmap=NODES, norm=shades, rasterized=True
     )
-    axes.plot([0, top], [0, top], color="0.2", linewidth=0.6, linestyle=(0, (4, 3)))
-    axes.set(xlim=(0, top), ylim=(0, top), aspect="equal")
+    axes.plot([low, top], [low, top], color="0.2", linewidth=0.6, linestyle=(0, (4, 3)))
+    axes.set(xlim=(low, top), ylim=(low, top), aspect="equal")
     axes.set(xlabel=f"true {label}", ylabel=f"predicted {label}")
     axes.set_title(note, pad=3)
 
     centre = (sides[1:] + sides[:-1]) / 2
     i, j = np.nonzero(counts)
     filled = {"x": centre[i], "y": centre[j], "value": counts[i, j]}
-    line = {"x": [0, top], "y": [0, top]}
+    line = {"x": [low, top], "y": [low, top]}
     return source_data(
         pd.DataFrame(filled).assign(series=f"bin: true, predicted {label} ({counted})"),
         pd.DataFrame(line).assign(series="identity"),

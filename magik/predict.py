@@ -102,7 +102,8 @@ def run_videos(
 ) -> xr.Dataset:
     """What a network says of every video as a whole.
 
-    A video of several windows is given their mean, weighted by their localizations.
+    A video of several windows is given their mean, weighted by their localizations, and no
+    interval: that of a window is too wide for the mean of many.
 
     Args:
         checkpoint: path of a trained network.
@@ -123,15 +124,17 @@ def run_videos(
     examples = GraphSet(graphs, trained.features)
     outputs = list(trained.outputs) or [trained.task.target]
     total = np.zeros((3, len(examples), len(outputs)))
-    weight = np.zeros(len(examples))
+    weight, windows_seen = np.zeros((2, len(examples)))
     with torch.no_grad():
         for batch, cuts in _batches(examples, config, _edges_at_once(checkpoint)):
             said = trained.in_unit(net(batch.to(device)).graph).cpu().numpy()
             for window, cut in enumerate(cuts):
                 total[:, cut.graph] += said[:, window] * cut.core.sum()
                 weight[cut.graph] += cut.core.sum()
+                windows_seen[cut.graph] += 1
     seen = np.where(weight > 0, weight, np.nan)[:, None]
     lower, prediction, upper = (total / seen).astype(np.float32)
+    lower[windows_seen > 1] = upper[windows_seen > 1] = np.nan
     predictions = xr.Dataset(
         {"prediction": (("video", "output"), prediction)},
         attrs={

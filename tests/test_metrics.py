@@ -287,3 +287,20 @@ def test_change_points_are_found_in_what_every_method_says():
     assert value["change_point_rmse", "network"] == 0
     assert value["change_point_f1_10", "constant"] == 0
     assert value["mae_displacement_scaling", "network"] == pytest.approx(0.01)
+
+
+def test_of_several_largest_classes_any_is_right_and_silence_is_wrong():
+    """Right; wrong; a tie, of which the second is said; nothing said; nothing known."""
+    nan = np.full(2, np.nan)
+    truth = np.array([[1.0, 0.0], [1.0, 0.0], [0.5, 0.5], [1.0, 0.0], nan])
+    said = np.array([[0.7, 0.3], [0.3, 0.7], [0.4, 0.6], nan, [1.0, 0.0]])
+    assert metrics.accuracy(said, truth) == (0.5, 4)
+
+
+def test_the_best_of_the_simpler_methods_with_links_has_a_column(shares):
+    predictions, estimates = shares
+    estimates.attrs["method"] = ["given_links_msd", "given_links"]
+    wide = metrics.collect([metrics.of_motion("m", "", 0, predictions, estimates, Simulate())])
+    row = wide.set_index("quantity").loc["mae_fractions"]
+    assert row["simple_method"] == "given_links_msd"
+    assert row["simple"] > row["given_links"] == 0

@@ -297,3 +297,26 @@ def test_the_parent_choice_leaves_daughters_free(examples):
     assert both == pytest.approx(2 * np.log(2) / (2 * nodes), rel=1e-4)
     wrong = float(links.parent_choice(~batch.linked, batch.edge_index))
     assert wrong > 1, "test invalid"
+
+
+def test_moments_tell_steps_that_differ_from_steps_alike():
+    """One particle waits and jumps by turns, the other goes on: the s.d. of ln d differs."""
+    features = Features(node=(), edge=("log_distance",))
+    settings = Network(
+        kind="magik_tracks", encoder=(8,), decoder=(8,), heads=1, evidence=3, moments=True
+    )
+    torch.manual_seed(0)
+    net = network.build(settings, features).eval()
+    tracks = net.blocks[0].tracks
+    spread = []
+    for steps in ([1.0, 1.0, 1.0, 1.0], [0.1, 2.0, 0.1, 2.0]):
+        x = np.cumsum([0.0, *steps])
+        drawn = video([(t, float(at), 5.0, 0) for t, at in enumerate(x)])
+        batch = dataset.GraphSet(graphs.build(drawn, Graph(radius=0.3, max_lag=1)), features).cut(0)
+        n, e = len(batch.frame), len(batch.lag)
+        total = torch.zeros(n, 5)
+        total[:, 0], total[:, 3] = e, batch.edges.sum()
+        total[:, 4] = batch.edges.square().sum()
+        spread.append(float(network._mean(total, 1)[0, -1] * (1 + 1 / e)))
+        assert tracks.measured == 1
+    assert spread[1] > 1.5 * spread[0]

@@ -12,7 +12,7 @@ from drawn import brownian, dividing
 from safetensors import safe_open
 
 import magik
-from magik import dataset, graphs, predict, schema, store, train
+from magik import dataset, graphs, network, predict, schema, store, train
 from magik.config import Features, Graph, Network, Predict, Recipe, Task
 from magik.errors import InputError
 
@@ -487,3 +487,44 @@ def test_a_network_for_nodes_says_nothing_of_videos(moving_sets, tmp_path):
     path = fit(moving_sets, tmp_path, task=task)
     with pytest.raises(InputError, match="predicts exponent of each node; expected a network for"):
         predict.run_videos(path, graphs.build(moving(1, seed=9), Graph()), Predict())
+
+
+def test_a_long_video_is_given_the_mean_of_its_windows_and_no_interval(moving_sets, tmp_path):
+    task = Task(level="graph", target="exponent", loss="l1", quantiles=(0.16, 0.5, 0.84))
+    path = fit(moving_sets, tmp_path, task=task)
+    drawn = moving(1, seed=9)
+    parts = [
+        drawn.isel(localization=(drawn["frame"] // 4 == half).to_numpy()).assign(
+            row_size=("video", [32]), n_frames=("video", [4])
+        )
+        for half in (0, 1)
+    ]
+    parts[1]["frame"] = parts[1]["frame"] - 4
+    halves = [predict.run_videos(path, graphs.build(part, Graph()), Predict()) for part in parts]
+    whole = predict.run_videos(path, graphs.build(drawn, Graph()), Predict(window=4))
+    mean = np.mean([half["prediction"] for half in halves], axis=0)
+    np.testing.assert_allclose(whole["prediction"], mean, rtol=1e-5)
+    assert np.isfinite(halves[0]["lower"]).all()
+    assert np.isnan(whole["lower"]).all()
+    assert np.isnan(whole["upper"]).all()
+
+
+def test_objects_are_asked_only_where_the_recipe_says_so(moving_sets):
+    """Without their loss the gradient of what only they need is none."""
+    built = store.load(moving_sets / "train.zarr.zip", schema.GRAPHS)
+    for task in (
+        Task(level="graph", target="fractions", loss="cross_entropy"),
+        Task(level="graph", target="exponent", loss="l1"),
+    ):
+        batch = dataset.GraphSet(built, FEATURES, task).cut(1)
+        net = network.build(
+            NET.model_copy(update={"kind": "magik"}), FEATURES, network.Head.of(task, 2)
+        )
+        for weight in (0.0, 1.0):
+            net.zero_grad()
+            recipe = RECIPE.model_copy(update={"object_loss": weight, "link_loss": 0.0})
+            train.loss_of(net, batch, task, recipe, 1.0, 0.5).backward()
+            asked = [p.grad for p in net.node_decoder.parameters()]
+            assert all(
+                (grad is not None and grad.abs().sum() > 0) == bool(weight) for grad in asked
+            )

@@ -31,7 +31,11 @@ rule floor_motion:
     # the same for exponents, models, and D that switches
     input:
         localizations="results/data/{dataset}/{split}/{tier}/localizations.zarr.zip",
-        training="results/data/{dataset}/train/{tier}/localizations.zarr.zip",
+        # trees learn from them; the others know the law
+        training=lambda w: (
+            f"results/data/{w.dataset}/"
+            f"{'train' if w.floor == 'fractions' else w.split}/{w.tier}/localizations.zarr.zip"
+        ),
     output:
         floors="results/data/{dataset}/{split}/{tier}/floors_{floor}.zarr.zip",
     log:
