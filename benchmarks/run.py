@@ -316,7 +316,7 @@ def machine() -> dict[str, str]:
     git = ["git", "describe", "--always", "--dirty", "--exclude=*"]
     commit = subprocess.run(git, cwd=ROOT, capture_output=True, text=True).stdout.strip()
     said = {"processor": f"{models[0] if models else platform.processor()}, {os.cpu_count()} cores"}
-    said |= {"threads": "1", "system": platform.platform(), "python": platform.python_version()}
+    said |= {"threads": "1", "system": platform.system(), "python": platform.python_version()}
     for name in PACKAGES:
         try:
             said[name] = metadata.version(name)

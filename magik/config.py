@@ -386,7 +386,7 @@ class Network(Section):
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
-        if self.encoder[-1] % self.heads:
+        if self.kind == "magik" and self.encoder[-1] % self.heads:
             raise ValueError(
                 f"heads = {self.heads} must divide the latent width {self.encoder[-1]}"
             )
@@ -642,6 +642,14 @@ class Dataset(Section):
                 "render.modality: holography needs simulate.dimensions: 3 and "
                 "simulate.refractive_index"
             )
+        if self.render.modality == "holography" and spheres:
+            told = (self.localize.depth, (self.localize.object_radius,) * 2)
+            true = (self.simulate.depth, self.simulate.object_radius)
+            if told != true:
+                raise ValueError(
+                    f"localize is told that depth, object_radius = {told[0]:g}, {told[1][0]:g} px, "
+                    f"but they are {true[0]:g}, {list(true[1])}: places and indices would be wrong"
+                )
         return self
 
     def of_split(self, split: str) -> tuple[Simulate, int]:
@@ -887,6 +895,8 @@ class Study(Section):
             if name in self.figures:
                 raise ValueError(f"samples.{name}: a figure has this name too; choose another")
             _must_know(f"samples.{name}.experiment", sample.experiment, self.experiments)
+            linking = sample.linking or self.experiments[sample.experiment].linking
+            self._parents_fit(f"samples.{name}", linking, sample.experiment)
             level = self.tasks[self.experiments[sample.experiment].task].level
             if (sample.cells is None) == (level == "edge"):
                 raise ValueError(
@@ -902,9 +912,20 @@ class Study(Section):
             _must_know(f"published.{index}.experiment", number.experiment, self.experiments)
         return self
 
+    def _parents_fit(self, where: str, linking: Linking, experiment: str) -> None:
+        """Refuse merging by a network that chooses one parent: it would never happen."""
+        task = self.tasks[self.experiments[experiment].task]
+        if linking.parents > 1 and task.loss == "parent_choice":
+            raise ValueError(
+                f"{where}.linking.parents = {linking.parents}, but the network of "
+                f"'{experiment}' chooses one parent at most (loss: parent_choice); things that "
+                "merge need a network trained with binary_cross_entropy"
+            )
+
     def _task_fits(self, name: str, experiment: Experiment) -> None:
         """Refuse a task that data set, network or figure cannot serve."""
         task, dataset = self.tasks[experiment.task], self.datasets[experiment.dataset]
+        self._parents_fit(f"experiments.{name}", experiment.linking, name)
         if task.loss == "parent_choice" and self.networks[experiment.network].kind == "magik":
             raise ValueError(
                 f"experiments.{name}: task '{experiment.task}' has the loss parent_choice, but "

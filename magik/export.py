@@ -58,8 +58,7 @@ def table(predictions: xr.Dataset, localizations: xr.Dataset, sample: Sample) ->
             if predictions.attrs["target_name"] == "exponent":
                 columns[f"exponent{end}"] = value
             else:
-                diffusivity = physics.diffusivity(np.maximum(value, 0))
-                columns[f"diffusivity_um2_s{end}"] = diffusivity * _um2_s(sample)
+                columns[f"diffusivity_um2_s{end}"] = physics.diffusivity(value) * _um2_s(sample)
     return pd.DataFrame(columns)
 
 
@@ -149,7 +148,7 @@ def summary(predictions: xr.Dataset, localizations: xr.Dataset, sample: Sample) 
         sample: the units.
     """
     scaling = predictions["prediction"].to_numpy().astype(float)
-    diffusivity = physics.diffusivity(np.maximum(scaling, 0))
+    diffusivity = physics.diffusivity(scaling)
     seen = _seen(localizations, sample)
     trained_on = json.loads(predictions.attrs["trained_on"])
     return {

@@ -56,6 +56,9 @@ class Linked(NamedTuple):
         frame = localizations["frame"].to_numpy().astype(np.int64)
         axes = [axis for axis in ("x", "y", "z") if axis in localizations]
         position = np.stack([localizations[axis].to_numpy() for axis in axes]).astype(float)
+        for place, axis in zip(position, axes, strict=True):  # as had the stage not moved
+            if f"drift_{axis}" in localizations:
+                place -= localizations[f"drift_{axis}"].to_numpy()
         return cls(
             sender,
             receiver,

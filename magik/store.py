@@ -190,7 +190,8 @@ def must_be_as_shipped(checkpoint: str | Path) -> None:
     sums = path.parent / "SHA256SUMS"
     if not sums.is_file():
         return
-    listed = {name: digest for digest, name in map(str.split, sums.read_text().splitlines())}
+    lines = [line.split(maxsplit=1) for line in sums.read_text().splitlines() if line.strip()]
+    listed = {name.lstrip("*"): digest for digest, name in lines}
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if path.name not in listed:
         raise InputError(
@@ -206,7 +207,9 @@ def must_be_as_shipped(checkpoint: str | Path) -> None:
 
 def not_a_checkpoint(path: Path, damage: Exception) -> InputError:
     """What to say of a file that cannot be read as a checkpoint."""
-    if path.is_file() and path.read_bytes()[:4].startswith((b"PK\3\4", b"\x80")):
+    begin = path.read_bytes()[:4] if path.is_file() else b""
+    pickled = tuple(b"\x80" + bytes([protocol]) for protocol in range(2, 6))
+    if begin.startswith((b"PK\3\4", *pickled)):
         return InputError(
             f"{path}: a pickle (.pt, .pkl), which runs code of its author's choice when it is "
             "opened; expected safetensors, which holds numbers only. Train a network here, or "

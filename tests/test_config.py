@@ -141,6 +141,14 @@ def test_what_ships_is_accepted_at_every_scale(scale):
             {"tasks": {"displacement_scaling": {"quantiles": [0.2, 0.6, 0.8]}}},
             "quantiles = [0.2, 0.6, 0.8]; expected 0 < lower < 0.5 < upper < 1",
         ),
+        (
+            {"experiments": {"lineages": {"linking": {"parents": 2}}}},
+            "experiments.lineages.linking.parents = 2, but the network of 'lineages' chooses one",
+        ),
+        (
+            {"datasets": {"holograms": {"localize": {"depth": 20}}}},
+            "localize is told that depth, object_radius = 20, 4 px, but they are 32, [4.0, 4.0]",
+        ),
         ({"networks": {"magik": {"heads": 7}}}, "heads = 7 must divide the latent width 96"),
         (
             {"defaults": {"predict": {"context": -1}}},

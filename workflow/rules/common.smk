@@ -415,9 +415,10 @@ def left_out():
         absent = {study.experiments[panel.of].dataset for panel in figure.panels.values()}
         absent = [missing[dataset] for dataset in sorted(absent) if dataset in missing]
         if absent:
+            fetched = any(Path(absent[0]).parent.name == of for of in to_fetch())
             yield (
-                f"  {name}: skipped, '{absent[0]}' is not on this machine. Put it there; of the "
-                f"Cell Tracking Challenge's sets `snakemake --cores all {name}` downloads it"
+                f"  {name}: skipped, '{absent[0]}' is not on this machine. Put it there"
+                + (f"; `snakemake --cores all {name}` downloads it" if fetched else "")
             )
     absent = [name for name, one in study.experiments.items() if one.tiers and not here(name)]
     if absent:
