@@ -248,10 +248,17 @@ def test_planning_is_cheap(fresh):
     assert not imported & {"torch", "matplotlib", "xarray", "zarr", "scipy", "deeptrack"}
 
 
-def test_a_figure_plans_what_it_needs_and_no_more(fresh):
-    plan = fresh.plan("fig4")
-    assert plan["train"] == 2
+@pytest.mark.parametrize(
+    ("figure", "trainings"),
+    [("fig4", 2), ("fig5", 3), ("fig6", 1), ("ed_fig2", 1), ("ed_fig3", 2)],
+)
+def test_a_figure_plans_what_it_needs_and_no_more(fresh, figure, trainings):
+    plan = fresh.plan(figure)
+    assert plan["train"] == trainings
     assert not plan.keys() & {"render", "localize", "sample_predict", "scores"}
+
+
+def test_a_sample_plans_what_it_needs_and_no_more(fresh):
     assert fresh.plan("water").keys() >= {"sample_movie", "sample_predict", "sample_figure"}
     assert not fresh.plan("water")["train"], "its network ships"
 
