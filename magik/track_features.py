@@ -44,6 +44,8 @@ def describe(
     for start in range(0, len(tracks.size), AT_ONCE):
         size = tracks.size[start : start + AT_ONCE]
         rows = tracks.rows[start : start + AT_ONCE, : size.max()]
+        if rows.shape[1] == 1:  # none of them has a step
+            rows = np.pad(rows, [(0, 0), (0, 1)], constant_values=-1)
         with np.errstate(divide="ignore", invalid="ignore"):
             parts.append(_describe(position[rows], np.where(rows < 0, -1, frame[rows])))
     return np.concatenate(parts)

@@ -249,3 +249,10 @@ def test_tracks_too_short_for_some_descriptors_are_classified_by_the_others():
     learn_from, test = simulate.build(short, 12, seed=0), simulate.build(short, 2, seed=1)
     found = floors_motion.fractions(test, learn_from, short, Graph())
     assert np.isfinite(found["estimate"]).all()
+
+
+def test_tracks_without_a_step_have_no_descriptors_but_their_length():
+    position, frame = np.zeros((3, 2)), np.arange(3)
+    found = track_features.describe(position, frame, Tracks.of(np.arange(3), frame))
+    assert found[:, 0].tolist() == [0, 0, 0]
+    assert np.isnan(found[:, 1]).all()
