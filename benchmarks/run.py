@@ -269,7 +269,7 @@ def simulation(quick: bool) -> list[Row]:
     seconds = least(lambda: simulate.observe(simulate.build(config, videos, 0), Observe(), 0), 1)
     truth = simulate.build(config, rendered, 0)
     frames = int(truth["n_frames"].sum())
-    optics.render(truth.isel(), Render(), 0)  # the spot is drawn once
+    optics.render(truth, Render(), 0)  # the spot is drawn once
     return [
         row("simulate coordinates", f"{videos:,} videos", seconds, "CPU-s"),
         row(

@@ -176,6 +176,8 @@ def motion_summary(
     seen = _seen(localizations, sample)
     trained_on = json.loads(predictions.attrs["trained_on"])
     said: dict[str, Any] = {}
+    asked = predictions.attrs["target_name"]
+    alpha = predictions["prediction"].to_numpy() if asked != "fractions" else np.empty(0)
     if "localization" in predictions.dims:
         said["exponent"] = _spread(predictions["prediction"].to_numpy().astype(float))
     else:
@@ -184,6 +186,7 @@ def motion_summary(
             said[f"{quantity}_of_{of}" if of else quantity] = row
     warnings = [
         *_warnings(seen, trained_on, "the results"),
+        *_exponent_warning(alpha, trained_on),
         *_intensity_warning(localizations, trained_on),
     ]
     return {**seen, **said, "warnings": warnings}
@@ -255,6 +258,19 @@ def _range_warnings(scaling: np.ndarray, trained_on: Mapping[str, Any]) -> Itera
                 f"the reach of candidate edges ({reach:.3g} px), so the network does not see the "
                 "longest steps: record faster, or train with a larger radius."
             )
+
+
+def _exponent_warning(exponent: np.ndarray, trained_on: Mapping[str, Any]) -> Iterator[str]:
+    if "exponent" not in trained_on or exponent.size == 0:
+        return
+    low, high = trained_on["exponent"]
+    margin = EDGE * (high - low)
+    part = np.mean((exponent <= low + margin) | (exponent >= high - margin))
+    if part > NOTABLE:
+        yield (
+            f"For {part:.0%} of what was asked α is at an end of what the network was trained on "
+            f"({low:.2g} to {high:.2g}), and may lie beyond it: train on a wider range."
+        )
 
 
 def unlike_training(

@@ -13,7 +13,7 @@ beam that it takes light from; `amp_factor=-1` puts that right. (Both: tests/tes
 """
 
 import warnings
-from itertools import pairwise
+from functools import lru_cache
 from math import asin, ceil, tan
 from typing import NamedTuple
 
@@ -22,13 +22,16 @@ import scipy.fft
 import xarray as xr
 from jaxtyping import Bool, Complex, Float
 
-from magik import schema
+from magik import optics
 from magik.config import Render
 
 with warnings.catch_warnings():
     # DeepTrack tells of packages that it would like to have; we do not need them
     warnings.filterwarnings("ignore", ".* is not installed", UserWarning)
     from deeptrack.backend import mie
+
+SPHERES_KEPT = 64
+"""Spheres whose waves are kept while their movie is drawn: more than there are in one video."""
 
 
 class Pupil(NamedTuple):
@@ -59,40 +62,26 @@ def render(truth: xr.Dataset, config: Render, seed: int) -> xr.Dataset:
     Returns:
         Movie of integer counts: an image for each frame of each video, empty ones too.
     """
-    height, width = (round(side) for side in truth.attrs["field_of_view"])
-    n_frames = truth["n_frames"].values
-    row_size = truth["row_size"].values
+    height, width = optics.shape_of(truth)
     position = np.stack([truth[axis].values for axis in "yxz"], axis=1).astype(float)
     position += (-0.5, -0.5, config.focus)
     far = reach(float(np.abs(position[:, 2]).max(initial=0)), config)
     pupil = pupil_of(config, scipy.fft.next_fast_len(max(height, width) + 2 * far))
-    material, kind = np.unique(
-        np.stack([truth["refractive_index"].values, truth["object_radius"].values], axis=1),
-        axis=0,
-        return_inverse=True,
-    )
-    seen = np.all((position[:, :2] > -far) & (position[:, :2] < np.add((height, width), far)), 1)
-    first_row, first_image = schema.offsets(row_size), schema.offsets(n_frames)
-    counts = np.empty((n_frames.sum(), height, width), dtype=np.uint16)
     radial = np.hypot(*pupil.frequency)
-    for video, frames in enumerate(n_frames):
-        rng = np.random.default_rng([seed, video])
-        rows = slice(first_row[video], first_row[video + 1])
-        waves = {
-            i: wave(material[i, 0], material[i, 1], radial, config) for i in np.unique(kind[rows])
-        }
-        frame_begins = np.searchsorted(truth["frame"].values[rows], np.arange(frames + 1))
-        for frame, (begin, end) in enumerate(pairwise(frame_begins)):
-            here = first_row[video] + begin + np.flatnonzero(seen[rows][begin:end])
-            scattered = sum(waves[kind[i]] * moved(pupil, position[i]) for i in here)
-            field = 1 + on_camera(scattered, pupil)[:height, :width]
-            light = config.background * np.abs(field) ** 2
-            image = rng.poisson(light) if config.poisson else np.rint(light)
-            counts[first_image[video] + frame] = np.minimum(image, np.iinfo(np.uint16).max)
-    return xr.Dataset(
-        {"counts": (("image", "y", "x"), counts), "row_size": ("video", n_frames)},
-        attrs={"field_of_view": truth.attrs["field_of_view"]},
-    )
+    index, radius = truth["refractive_index"].values, truth["object_radius"].values
+    seen = np.all((position[:, :2] > -far) & (position[:, :2] < np.add((height, width), far)), 1)
+
+    @lru_cache(maxsize=SPHERES_KEPT)
+    def wave_of(index: float, radius: float) -> np.ndarray:
+        return wave(index, radius, radial, config)
+
+    def light(rows: slice) -> np.ndarray:
+        here = rows.start + np.flatnonzero(seen[rows])
+        scattered = sum(wave_of(index[i], radius[i]) * moved(pupil, position[i]) for i in here)
+        field = 1 + on_camera(scattered, pupil)[:height, :width]
+        return config.background * np.abs(field) ** 2
+
+    return optics.record(truth, light, config.poisson, seed)
 
 
 def wave(

@@ -5,6 +5,7 @@ spot beyond its edge still casts the part of its light that falls inside.
 """
 
 import warnings
+from collections.abc import Callable
 from itertools import pairwise
 from math import ceil
 
@@ -54,23 +55,46 @@ def render(truth: xr.Dataset, config: Render, seed: int) -> xr.Dataset:
     Returns:
         Movie of integer counts: an image for each frame of each video, empty ones too.
     """
-    height, width = (round(side) for side in truth.attrs["field_of_view"])
-    n_frames = truth["n_frames"].values
-    row_size = truth["row_size"].values
     position = np.stack([truth["y"].values, truth["x"].values], axis=1).astype(float) - 0.5
     intensity = truth["intensity"].values
-    spots = draw_spots(config.psf_sd)
-    counts = np.empty((n_frames.sum(), height, width), dtype=np.uint16)
-    first_row, first_image = schema.offsets(row_size), schema.offsets(n_frames)
+    spots, shape = draw_spots(config.psf_sd), shape_of(truth)
+
+    def light(rows: slice) -> np.ndarray:
+        return _expose(position[rows], intensity[rows], spots, shape) + config.background
+
+    return record(truth, light, config.poisson, seed)
+
+
+def shape_of(truth: xr.Dataset) -> tuple[int, int]:
+    """Height and width of the camera, px."""
+    height, width = (round(side) for side in truth.attrs["field_of_view"])
+    return height, width
+
+
+def record(
+    truth: xr.Dataset, light: Callable[[slice], np.ndarray], poisson: bool, seed: int
+) -> xr.Dataset:
+    """The movie of a camera, frame by frame.
+
+    Args:
+        truth: localizations, ordered by video and frame.
+        light: expected counts [y, x] of a frame, from the rows that it shows.
+        poisson: shot noise.
+        seed: of that noise; each video has its own.
+
+    Returns:
+        Movie of integer counts: an image for each frame of each video, empty ones too.
+    """
+    n_frames = truth["n_frames"].values
+    counts = np.empty((n_frames.sum(), *shape_of(truth)), dtype=np.uint16)
+    first_row, first_image = schema.offsets(truth["row_size"].values), schema.offsets(n_frames)
     for video, frames in enumerate(n_frames):
         rng = np.random.default_rng([seed, video])
         rows = slice(first_row[video], first_row[video + 1])
         frame_begins = np.searchsorted(truth["frame"].values[rows], np.arange(frames + 1))
-        for frame, (begin, end) in enumerate(pairwise(frame_begins)):
-            here = slice(first_row[video] + begin, first_row[video] + end)
-            light = _expose(position[here], intensity[here], spots, (height, width))
-            light += config.background
-            image = rng.poisson(light) if config.poisson else np.rint(light)
+        for frame, (begin, end) in enumerate(pairwise(rows.start + frame_begins)):
+            expected = light(slice(begin, end))
+            image = rng.poisson(expected) if poisson else np.rint(expected)
             counts[first_image[video] + frame] = np.minimum(image, np.iinfo(np.uint16).max)
     return xr.Dataset(
         {"counts": (("image", "y", "x"), counts), "row_size": ("video", n_frames)},

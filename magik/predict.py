@@ -56,9 +56,8 @@ def run(
             reach or lag.
     """
     trained = _trained(checkpoint, graphs, "node", threads)
-    device = train.pick_device("auto")
+    device, examples = train.pick_device("auto"), GraphSet(graphs, trained.features)
     net = trained.net.to(device)
-    examples = GraphSet(graphs, trained.features)
     found = np.full((3, graphs.sizes["node"]), np.nan, np.float32)
     with torch.no_grad():
         for batch, cuts in _batches(examples, config, _edges_at_once(checkpoint)):
@@ -70,27 +69,32 @@ def run(
         scale = graphs["length_px"].to_numpy() / trained.trained_on["length_px"]
         found *= np.repeat(scale, graphs["n_node"].to_numpy())
 
-    predictions = xr.Dataset(
-        {
-            "row_size": ("video", localizations["row_size"].to_numpy()),
-            "frame": ("localization", localizations["frame"].to_numpy()),
-            "x": ("localization", localizations["x"].to_numpy()),
-            "y": ("localization", localizations["y"].to_numpy()),
-            "prediction": ("localization", found[1]),
-        },
-        attrs={
-            "field_of_view": [float(side) for side in localizations.attrs["field_of_view"]],
-            "target_name": trained.task.target,
-            "trained_on": json.dumps(trained.trained_on, sort_keys=True),
-        },
-    )
+    predictions = _predictions(trained, graphs, found, ("localization",))
+    for name in ("frame", "x", "y"):
+        predictions[name] = ("localization", localizations[name].to_numpy())
+    predictions["row_size"] = ("video", localizations["row_size"].to_numpy())
+    sides = [float(side) for side in localizations.attrs["field_of_view"]]
+    return predictions.assign_attrs(field_of_view=sides)
+
+
+def _predictions(
+    trained: train.Trained, graphs: xr.Dataset, found: np.ndarray, dims: tuple[str, ...]
+) -> xr.Dataset:
+    """What a network says over some dimensions: value, interval and truth, as far as there are.
+
+    `found` [3, *dims] are the lower end, the middle and the upper end.
+    """
+    said = {"prediction": found[1]}
+    attrs: dict[str, object] = {
+        "target_name": trained.task.variable,
+        "trained_on": json.dumps(trained.trained_on, sort_keys=True),
+    }
     if trained.task.quantiles is not None:
-        predictions["lower"] = ("localization", found[0])
-        predictions["upper"] = ("localization", found[2])
-        predictions.attrs["quantiles"] = list(trained.task.quantiles)
+        said |= {"lower": found[0], "upper": found[2]}
+        attrs["quantiles"] = list(trained.task.quantiles)
     if trained.task.variable in graphs:
-        predictions["target"] = ("localization", graphs[trained.task.variable].to_numpy())
-    return predictions
+        said["target"] = graphs[trained.task.variable].to_numpy().reshape(found.shape[1:])
+    return xr.Dataset({name: (dims, value) for name, value in said.items()}, attrs=attrs)
 
 
 def run_videos(
@@ -119,9 +123,8 @@ def run_videos(
         InputError: as `run`.
     """
     trained = _trained(checkpoint, graphs, "graph", threads)
-    device = train.pick_device("auto")
+    device, examples = train.pick_device("auto"), GraphSet(graphs, trained.features)
     net = trained.net.to(device)
-    examples = GraphSet(graphs, trained.features)
     outputs = list(trained.outputs) or [trained.task.target]
     total = np.zeros((3, len(examples), len(outputs)))
     weight, windows_seen = np.zeros((2, len(examples)))
@@ -133,24 +136,10 @@ def run_videos(
                 weight[cut.graph] += cut.core.sum()
                 windows_seen[cut.graph] += 1
     seen = np.where(weight > 0, weight, np.nan)[:, None]
-    lower, prediction, upper = (total / seen).astype(np.float32)
-    lower[windows_seen > 1] = upper[windows_seen > 1] = np.nan
-    predictions = xr.Dataset(
-        {"prediction": (("video", "output"), prediction)},
-        attrs={
-            "target_name": trained.task.variable,
-            "output": outputs,
-            "trained_on": json.dumps(trained.trained_on, sort_keys=True),
-        },
-    )
-    if trained.task.quantiles is not None:
-        predictions["lower"] = (("video", "output"), lower)
-        predictions["upper"] = (("video", "output"), upper)
-        predictions.attrs["quantiles"] = list(trained.task.quantiles)
-    if trained.task.variable in graphs:
-        target = graphs[trained.task.variable].to_numpy()
-        predictions["target"] = (("video", "output"), target.reshape(len(examples), -1))
-    return predictions
+    found = (total / seen).astype(np.float32)
+    found[::2, windows_seen > 1] = np.nan  # both ends
+    predictions = _predictions(trained, graphs, found, ("video", "output"))
+    return predictions.assign_attrs(output=outputs)
 
 
 def run_edges(
@@ -179,9 +168,8 @@ def run_edges(
         InputError: as `run`.
     """
     trained = _trained(checkpoint, graphs, "edge", threads)
-    device = train.pick_device("auto")
+    device, examples = train.pick_device("auto"), GraphSet(graphs, trained.features)
     net = trained.net.to(device)
-    examples = GraphSet(graphs, trained.features)
     probability = np.zeros(graphs.sizes["edge"], np.float32)
     wide = config.model_copy(update={"context": max(config.context, examples.max_lag)})
     with torch.no_grad():

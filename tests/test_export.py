@@ -213,6 +213,12 @@ def test_an_exponent_has_no_unit_and_an_interval(predictions, localizations):
     )
     assert summary["exponent"]["median"] == pytest.approx(0.5)
     assert summary["frames"] == 4
+    assert not summary["warnings"], "test invalid"
+    narrow = json.dumps(TRAINED_ON | {"exponent": [0.2, 0.6]})
+    at_the_end = said.assign_attrs(target_name="exponent", trained_on=narrow)
+    warnings = export.motion_summary(at_the_end, localizations, SAMPLE)["warnings"]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("For 75% of what was asked α is at an end of what")
 
 
 def test_a_recording_as_a_whole(localizations):

@@ -268,6 +268,12 @@ def section(*path):
     return of
 
 
+def simulate_of_experiment(wildcards):
+    """How the data set of an experiment is simulated, as plain data for `params`."""
+    dataset = study.experiments[wildcards.experiment].dataset
+    return study.datasets[dataset].simulate.model_dump(mode="json")
+
+
 def named(kind):
     """The network, task or recipe that an experiment names, as plain data for `params`."""
 

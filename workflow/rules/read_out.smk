@@ -80,9 +80,7 @@ rule change_points:
         mem_mb=lambda w, attempt: 2000 * attempt,
         runtime=lambda w, attempt: 20 * attempt,
     params:
-        simulate=lambda w: study.datasets[
-            study.experiments[w.experiment].dataset
-        ].simulate.model_dump(mode="json"),
+        simulate=simulate_of_experiment,
         code=code("change_points"),
     script:
         "../scripts/change_points.py"
@@ -175,9 +173,7 @@ rule score_motion:
     params:
         run=lambda w: [w.experiment, w.tier, int(w.seed)],
         of=lambda w: of_videos(motion_floor(w.experiment)),
-        simulate=lambda w: study.datasets[
-            study.experiments[w.experiment].dataset
-        ].simulate.model_dump(mode="json"),
+        simulate=simulate_of_experiment,
         code=code("score_motion"),
     script:
         "../scripts/score_motion.py"

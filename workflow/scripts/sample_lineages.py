@@ -6,9 +6,9 @@ from magik import cells, export, job, lineages, movies, plots, plots_cells, sche
 from magik.config import Sample
 from magik.detections import given
 
+job.start(snakemake.log[0], rule=snakemake.rule)
 out, sample = snakemake.output, Sample(**snakemake.params.sample)
 px_um, interval_s = sample.pixel_size_um, sample.frame_interval_s
-job.start(snakemake.log[0], rule=snakemake.rule)
 tracks = store.load(snakemake.input.tracks, schema.TRACKS)
 seen = cells.recording(sample.cells)
 table = lineages.table(tracks, px_um, interval_s, given(sample.cells))
