@@ -5,6 +5,7 @@ one section of it to one library function, so a change reruns only what depends 
 """
 
 import difflib
+import math
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -88,6 +89,20 @@ def bounds(distribution: Distribution) -> tuple[float, float]:
         case Exponential(within=limits):
             return limits
     return distribution
+
+
+def mean(distribution: Distribution) -> float:
+    """The mean of what is drawn, its truncation included."""
+    low, high = bounds(distribution)
+    if low == high:
+        return low
+    match distribution:
+        case Exponential(exponential=scale):
+            width = (high - low) / scale
+            return low + scale * (1 + width * math.exp(-width) / math.expm1(-width))
+        case LogUniform():
+            return (high - low) / math.log(high / low)
+    return (low + high) / 2
 
 
 def _must_be_range(limits: tuple[float, float]) -> tuple[float, float]:
@@ -206,6 +221,17 @@ class Simulate(Section):
         """The lowest and the highest D that may be drawn, px²/frame."""
         return bounds(self.diffusivity)
 
+    @property
+    def crowding(self) -> float | None:
+        """c = ρ⟨D⟩Δt of the mean density and the mean D that are drawn (Methods).
+
+        None in three dimensions, and in a landscape, whose mean D no setting tells.
+        """
+        if self.dimensions == 3 or self.motion == "landscape":
+            return None
+        density = sum(self.particles) / 2 / self.field_of_view**2
+        return density * mean(self.diffusivity) * self.dt
+
 
 class Observe(Section):
     """What a localization step would do to the truth; the coordinates tier does it by numbers.
@@ -218,11 +244,27 @@ class Observe(Section):
     false_positives: tuple[float, float] = Field(
         (0, 0), description="spurious detections, as a fraction of the true ones"
     )
+    blinking: tuple[Fraction, Fraction] = Field(
+        (0, 0), description="fraction of the time that an object is dark, for frames on end"
+    )
+    dark_frames: float = Field(
+        5, ge=1, description="blinking: mean length of a dark period, frames (geometric)"
+    )
 
-    @field_validator("localization_error", "missed", "false_positives")
+    @field_validator("localization_error", "missed", "false_positives", "blinking")
     @classmethod
     def _ordered(cls, limits: tuple[float, float]) -> tuple[float, float]:
         return _must_be_range(limits)
+
+    @model_validator(mode="after")
+    def _lit_for_a_frame(self) -> Self:
+        most = self.dark_frames / (1 + self.dark_frames)
+        if self.blinking[1] > most:
+            raise ValueError(
+                f"blinking: up to {self.blinking[1]:g} with dark_frames: {self.dark_frames:g}; "
+                f"expected at most {most:.3g}, where an object is lit for one frame at a time"
+            )
+        return self
 
 
 class Render(Section):

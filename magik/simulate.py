@@ -10,7 +10,7 @@ from typing import Any, Literal, assert_never
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.ndimage import gaussian_filter
 
 from magik import motions, physics
@@ -102,9 +102,10 @@ def build(config: Simulate, videos: int, seed: int) -> xr.Dataset:
 def observe(truth: xr.Dataset, config: Observe, seed: int) -> xr.Dataset:
     """The truth as an imperfect localization step would report it: the coordinates tier.
 
-    Detections are missed at random, positions get Gaussian errors (and may then lie outside the
-    box), false positives are strewn over box and frames and look like the true detections. Each
-    video draws its own error, misses and false positives from the ranges of `config`.
+    Detections are missed at random and objects that blink are dark for frames on end, one that is
+    always dark vanishes; positions get Gaussian errors (and may then lie outside the box), false
+    positives are strewn over box and frames and look like the true detections. Each video draws
+    its own error, misses, false positives and share of darkness from the ranges of `config`.
 
     Args:
         truth: localizations as `build` makes them.
@@ -115,7 +116,7 @@ def observe(truth: xr.Dataset, config: Observe, seed: int) -> xr.Dataset:
         Localizations; a false positive has particle and motion -1, diffusivity and exponent NaN.
     """
     ranges = (config.localization_error, config.missed, config.false_positives)
-    if not np.any(ranges):
+    if not np.any([*ranges, config.blinking]):
         return truth
     attributes = {name: truth.attrs[name] for name in ATTRIBUTES if name in truth.attrs}
     height, width = attributes["field_of_view"]
@@ -130,7 +131,10 @@ def observe(truth: xr.Dataset, config: Observe, seed: int) -> xr.Dataset:
         error, missed, false_positives = (rng.uniform(*limits) for limits in ranges)
         true = {name: columns[video] for name, columns in split.items()}
         detections = len(true["frame"])
-        rows = np.flatnonzero(rng.random(detections) >= missed)
+        particles = int(true["particle"].max()) + 1
+        dark = _blink(config, int(frames), particles, _generator(seed, video, "blink"))
+        lit = ~dark[true["frame"], true["particle"]]
+        rows = np.flatnonzero((rng.random(detections) >= missed) & lit)
         seen = {name: column[rows] for name, column in true.items()}
         for axis in box:
             seen[axis] = seen[axis] + rng.normal(0, error, len(rows))
@@ -148,6 +152,20 @@ def observe(truth: xr.Dataset, config: Observe, seed: int) -> xr.Dataset:
     if "landscape" in truth:
         dataset["landscape"] = truth["landscape"]
     return dataset
+
+
+def _blink(
+    config: Observe, frames: int, particles: int, rng: np.random.Generator
+) -> Bool[np.ndarray, "frame particle"]:
+    """Where the objects of one video are dark: each a Markov chain of two states, stationary."""
+    share = rng.uniform(*config.blinking)
+    ends = 1 / config.dark_frames
+    begins = ends * share / (1 - share)
+    chance = rng.random((frames, particles))
+    dark = chance < share
+    for frame in range(1, frames):
+        dark[frame] = chance[frame] < np.where(dark[frame - 1], 1 - ends, begins)
+    return dark
 
 
 def draw(
@@ -329,9 +347,11 @@ def _looks(
     return {"intensity": np.maximum(own + noise, 0)}
 
 
-def _generator(seed: int, video: int, stage: Literal["build", "observe"]) -> np.random.Generator:
+def _generator(
+    seed: int, video: int, stage: Literal["build", "observe", "blink"]
+) -> np.random.Generator:
     """One stream of random numbers per video and stage."""
-    return np.random.default_rng([seed, video, ("build", "observe").index(stage)])
+    return np.random.default_rng([seed, video, ("build", "observe", "blink").index(stage)])
 
 
 def _shuffle_within_frames(columns: Mapping[str, np.ndarray], rng: np.random.Generator) -> Columns:

@@ -247,6 +247,27 @@ def test_defaults_are_inherited_and_overridden_one_by_one():
     assert given.datasets["brownian"].graph == config.Graph(radius=0.20, max_lag=3)
 
 
+def test_crowding_is_the_papers():
+    """Ext. Data Fig. 4: c of seven sampling times, to the two or three digits that it gives."""
+    paper = {0.5: 0.0015, 1: 0.0029, 2: 0.0059, 4: 0.0117, 8: 0.0234, 16: 0.0468, 32: 0.0936}
+    law = config.Exponential(exponential=0.1, within=(0.001, 1))
+    found = {
+        dt: config.Simulate(particles=(30, 30), field_of_view=32, diffusivity=law, dt=dt).crowding
+        for dt in paper
+    }
+    assert found == pytest.approx(paper, rel=0.02)
+
+
+def test_crowding_counts_the_mean_number_of_objects():
+    some = config.Simulate(particles=(10, 30), field_of_view=10, diffusivity=(0.2, 0.6), dt=2)
+    assert some.crowding == pytest.approx(20 / 100 * 0.4 * 2)
+
+
+@pytest.mark.parametrize("dataset", ["landscape", "holography_models"])
+def test_there_is_no_crowding_in_space_and_in_a_landscape(dataset):
+    assert study().datasets[dataset].simulate.crowding is None
+
+
 def test_a_scale_overlays_the_defaults():
     tiny, paper = study(scale="tiny"), study(scale="paper")
     assert tiny.datasets["brownian"].splits.train.videos < 10

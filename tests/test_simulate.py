@@ -1,5 +1,7 @@
 """What is simulated moves as it should, and is the same each time."""
 
+import hashlib
+
 import andi_datasets.models_phenom  # noqa: F401  before magik: its import hook recompiles imports
 import numpy as np
 import pytest
@@ -383,6 +385,114 @@ def test_everything_may_be_missed():
     seen = simulate.observe(TRUTH, Observe(missed=(1, 1)), seed=1)
     assert seen.row_size.values.tolist() == [0] * 20
     assert seen.n_frames.equals(TRUTH.n_frames)
+
+
+LONG = simulate.build(Simulate(frames=(500, 500)), videos=4, seed=1)
+
+
+def lit(seen: xr.Dataset) -> np.ndarray:
+    """[frame, particle over all videos of LONG]: whether it is seen."""
+    video = schema.row_of(seen.row_size.values)
+    found = np.zeros((500, 4, 40), dtype=bool)
+    found[seen.frame.values, video, seen.particle.values] = True
+    there = np.zeros((4, 40), dtype=bool)
+    there[schema.row_of(LONG.row_size.values), LONG.particle.values] = True
+    return found[:, there]
+
+
+def dark_periods(dark: np.ndarray) -> np.ndarray:
+    """Lengths of those that begin in the first half, so that hardly any is cut off at the end."""
+    begins = np.argwhere(dark[1:250] & ~dark[:249])
+    return np.array([np.argmin([*dark[1 + before :, of], False]) for before, of in begins])
+
+
+@pytest.mark.parametrize(("share", "length"), [(0.3, 5), (0.2, 1), (0.5, 12)])
+def test_objects_that_blink_are_dark_as_often_and_as_long_as_asked(share, length):
+    """Of two states: shares as asked from the first frame on, dark periods geometric."""
+    settings = Observe(blinking=(share, share), dark_frames=length)
+    dark = ~lit(simulate.observe(LONG, settings, seed=1))
+    effective = dark.size / (2 * length)  # frames within a period are not independent
+    assert dark.mean() == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / effective))
+    first = np.sqrt(share * (1 - share) / dark.shape[1])
+    assert dark[0].mean() == pytest.approx(share, abs=4 * first), "stationary"
+    periods = dark_periods(dark)
+    assert periods.mean() == pytest.approx(length, abs=4 * length / np.sqrt(len(periods)))
+    of_one = stats.geom(1 / length).pmf(1)
+    assert (periods == 1).mean() == pytest.approx(of_one, abs=4 * 0.5 / np.sqrt(len(periods)))
+
+
+def test_misses_are_not_blinks():
+    """The control: of detections missed one by one, runs are short at any share."""
+    missed = ~lit(simulate.observe(LONG, Observe(missed=(0.3, 0.3)), seed=1))
+    assert dark_periods(missed).mean() == pytest.approx(1 / 0.7, rel=0.05)
+    both = Observe(missed=(0.1, 0.1), blinking=(0.3, 0.3))
+    assert lit(simulate.observe(LONG, both, seed=1)).mean() == pytest.approx(0.9 * 0.7, abs=0.02)
+
+
+def test_blinking_moves_nothing_and_an_object_that_is_always_dark_vanishes():
+    settings = Observe(blinking=(0.8, 0.8), dark_frames=200)
+    seen = simulate.observe(TRUTH, settings, seed=1)
+    schema.check(seen, schema.LOCALIZATIONS, "seen")
+    assert seen.n_frames.equals(TRUTH.n_frames)
+    places = {tuple(row) for row in np.stack([TRUTH.x, TRUTH.y, TRUTH.frame], axis=1)}
+    assert {tuple(row) for row in np.stack([seen.x, seen.y, seen.frame], axis=1)} < places
+    here, there = (set(zip(schema.row_of(d.row_size.values), d.particle.values, strict=True))
+                   for d in (seen, TRUTH))  # fmt: skip
+    assert len(here) < 0.6 * len(there)
+
+
+def test_blinking_is_drawn_per_video_and_from_the_seed():
+    settings = Observe(blinking=(0.1, 0.6))
+    seen = simulate.observe(TRUTH, settings, seed=1)
+    share = 1 - seen.row_size.values / TRUTH.row_size.values
+    assert stats.kstest((share - 0.1) / 0.5, "uniform").pvalue > 0.01
+    xr.testing.assert_identical(simulate.observe(TRUTH, settings, seed=1), seen)
+    assert (
+        simulate.observe(TRUTH, settings, seed=2).row_size.values.tolist()
+        != seen.row_size.values.tolist()
+    )
+
+
+def test_without_blinking_nothing_else_is_drawn():
+    others = {"localization_error": (0.1, 0.2), "missed": (0, 0.2), "false_positives": (0, 0.2)}
+    plain = simulate.observe(TRUTH, Observe(**others), seed=1)
+    zero = simulate.observe(TRUTH, Observe(**others, blinking=(0, 0), dark_frames=50), seed=1)
+    xr.testing.assert_identical(zero, plain)
+    digest = hashlib.sha256(plain.particle.values.astype("<i4").tobytes())
+    assert digest.hexdigest()[:16] == "de3b903f2e7e3463", "data sets made before there was blinking"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"blinking": (0.1, 1)}, "blinking: up to 1 with dark_frames: 5; expected at most 0.833"),
+        ({"blinking": (0.6, 0.6), "dark_frames": 1}, "expected at most 0.5, where an object is"),
+        ({"blinking": (0.2, 0.1)}, "from 0.2 to 0.1; expected 0 <= lowest <= highest"),
+        ({"dark_frames": 0.5}, "greater than or equal to 1"),
+    ],
+)
+def test_impossible_blinking_is_refused(wrong, says):
+    with pytest.raises(ValidationError, match=says):
+        Observe(**wrong)
+
+
+@pytest.mark.parametrize(
+    "distribution",
+    [
+        (0.1, 0.7),
+        (0.1, 0.1),
+        config.Uniform(uniform=(0, 0.7)),
+        config.LogUniform(log_uniform=(0.01, 3)),
+        config.LogUniform(log_uniform=(2, 2)),
+        config.Exponential(exponential=0.1, within=(0.001, 1)),
+        config.Exponential(exponential=1, within=(0.2, 0.5)),
+        config.Exponential(exponential=0.001, within=(0, 10)),
+    ],
+)
+def test_the_mean_of_a_distribution_is_that_of_what_is_drawn(distribution):
+    drawn = simulate.draw(distribution, 100_000, np.random.default_rng(1))
+    error = 4 * drawn.std() / np.sqrt(len(drawn))
+    assert config.mean(distribution) == pytest.approx(drawn.mean(), abs=error + 1e-12)
 
 
 def test_the_landscape_stays_with_what_is_observed():
