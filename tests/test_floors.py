@@ -73,6 +73,19 @@ def test_one_diffusivity_for_all_is_a_prior_too():
     np.testing.assert_allclose(prior.diffusivity, 0.1, rtol=1e-5)
 
 
+def test_dark_periods_of_objects_that_blink_are_misses():
+    """Both are counted in the truth: a share of 0.3, less what is dark at either end of a track."""
+    truth = simulate.build(Simulate(frames=(200, 200)), videos=2, seed=1)
+    seen = simulate.observe(truth, Observe(blinking=(0.3, 0.3)), seed=1)
+    rows, shown = floors.videos(seen, FIG_4)
+    identities = [seen["particle"].values[r] for r in rows]
+    worst = floors.worst_link(shown, identities, area=32**2, max_lag=2)
+    density = 0.7 * truth.sizes["localization"] / 400 / 32**2
+    assert worst == pytest.approx(0.3**3 * density / 0.7, rel=0.2)
+    found = floors.estimate(seen, FIG_4, Graph())
+    assert np.isfinite(found.diffusivity.values).all()
+
+
 # --- Bayes ---------------------------------------------------------------------------------
 
 
