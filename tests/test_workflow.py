@@ -250,7 +250,7 @@ def test_planning_is_cheap(fresh):
 
 @pytest.mark.parametrize(
     ("figure", "trainings"),
-    [("fig4", 2), ("fig5", 3), ("fig6", 1), ("ed_fig2", 1), ("ed_fig3", 2)],
+    [("fig4", 2), ("fig5", 4), ("fig6", 1), ("ed_fig2", 2), ("ed_fig3", 2)],
 )
 def test_a_figure_plans_what_it_needs_and_no_more(fresh, figure, trainings):
     plan = fresh.plan(figure)
