@@ -436,9 +436,11 @@ def test_blinking_moves_nothing_and_an_object_that_is_always_dark_vanishes():
     assert seen.n_frames.equals(TRUTH.n_frames)
     places = {tuple(row) for row in np.stack([TRUTH.x, TRUTH.y, TRUTH.frame], axis=1)}
     assert {tuple(row) for row in np.stack([seen.x, seen.y, seen.frame], axis=1)} < places
-    here, there = (set(zip(schema.row_of(d.row_size.values), d.particle.values, strict=True))
-                   for d in (seen, TRUTH))  # fmt: skip
-    assert len(here) < 0.6 * len(there)
+    objects = [
+        {*zip(schema.row_of(some.row_size.values), some.particle.values, strict=True)}
+        for some in (seen, TRUTH)
+    ]
+    assert len(objects[0]) < 0.6 * len(objects[1])
 
 
 def test_blinking_is_drawn_per_video_and_from_the_seed():
