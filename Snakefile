@@ -31,6 +31,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/cells.smk"
 include: "workflow/rules/learn.smk"
 include: "workflow/rules/read_out.smk"
+include: "workflow/rules/sweeps.smk"
 include: "workflow/rules/samples.smk"
 include: "workflow/rules/names.smk"
 

@@ -231,7 +231,7 @@ def estimates(localizations: xr.Dataset, simulate: Simulate, graph: Graph) -> xr
     true = [particle[r] for r in rows]
     area = float(np.prod(localizations.attrs["field_of_view"]))
     worst = floors.worst_link(videos, true, area, graph.max_lag)
-    gains = floors.link_gains(prior, graph.max_lag, simulate.dt, worst)
+    gains = floors.link_gains(prior, graph.max_lag, simulate.interval, worst)
     errors = floors.localization_errors(videos, true, prior).tolist()
     methods: dict[str, list[np.ndarray]] = {}
     for video, given, error in zip(videos, true, errors, strict=True):

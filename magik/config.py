@@ -172,7 +172,11 @@ class Simulate(Section):
     frames: tuple[Count, Count] = Field((50, 55), description="frames per video, uniform")
     particles: tuple[Count, Count] = Field((30, 35), description="objects per video, uniform")
     boundary: Literal["reflecting", "free"] = "reflecting"
-    dt: Positive = Field(1, description="Δt, frames; D counts per frame, steps grow as √Δt^α")
+    dt: Positive | LogUniform = Field(
+        1,
+        description="Δt from one image to the next, in the frames that D counts per; steps grow "
+        "as √Δt^α; log_uniform: one of each video",
+    )
     intensity: tuple[float, float] = Field((20, 80), description="counts, uniform per object")
     intensity_sd: float = Field(3, ge=0, description="s.d. over time, counts, white")
     refractive_index: tuple[Positive, Positive] | None = Field(
@@ -222,6 +226,20 @@ class Simulate(Section):
         return bounds(self.diffusivity)
 
     @property
+    def interval(self) -> float:
+        """Δt, where it is one for all videos, frames.
+
+        Raises:
+            InputError: where each video has its own.
+        """
+        if isinstance(self.dt, LogUniform):
+            raise InputError(
+                f"simulate.dt is drawn for each video, from {list(self.dt.log_uniform)}; expected "
+                "one Δt: test what was learned here on data sets of one Δt each (`start`)"
+            )
+        return self.dt
+
+    @property
     def crowding(self) -> float | None:
         """c = ρ⟨D⟩Δt of the mean density and the mean D that are drawn (Methods).
 
@@ -230,7 +248,7 @@ class Simulate(Section):
         if self.dimensions == 3 or self.motion == "landscape":
             return None
         density = sum(self.particles) / 2 / self.field_of_view**2
-        return density * mean(self.diffusivity) * self.dt
+        return density * mean(self.diffusivity) * self.interval
 
 
 class Observe(Section):
@@ -507,7 +525,9 @@ _TASKS = (
 class Recipe(Section):
     """How a network is trained (Methods, "MAGIK training")."""
 
-    epochs: Count = Field(100, description="passes over samples_per_epoch graphs")
+    epochs: Annotated[int, Field(ge=0)] = Field(
+        100, description="passes over samples_per_epoch graphs; 0: the network of `start` as it is"
+    )
     samples_per_epoch: Count = Field(1024, description="graphs drawn from the training set")
     batch_size: Count = Field(8, description="graphs per step")
     learning_rate: Positive = Field(1e-3, description="Adam; the peak if one_cycle")
@@ -719,11 +739,48 @@ class Experiment(Section):
         description="left out of the target `all` and of results/scores.csv: made where a figure "
         "that shows it is asked for by name",
     )
+    start: str | None = Field(
+        None,
+        description="experiment, or path of a checkpoint, whose trained network this training "
+        "begins with; null: with random weights",
+    )
     weights: str | None = Field(
         None,
         description="trained network that serves the samples, as `magik/weights/NAME.safetensors`; "
         "null: they wait for this experiment's training",
     )
+
+
+Score = Literal[
+    "mae_displacement_scaling",
+    "mae_diffusivity",
+    "mae_exponent",
+    "mae_video_exponent",
+    "mae_fractions",
+    "accuracy",
+    "coverage",
+    "change_point_f1_5",
+    "change_point_f1_10",
+    "change_point_jaccard",
+    "change_point_rmse",
+    "edge_f1",
+    "rms_log10_diffusivity",
+    "correlation_log10_diffusivity",
+    "recall",
+    "precision",
+    "localization_error",
+    "localization_error_z",
+    "localization_error_3d",
+    "refractive_index_error",
+    "candidate_f1",
+    "candidate_f1_same_track",
+    "graph_recall",
+    "lnk",
+    "division_f1",
+    "tra",
+    "det",
+]
+"""The quantities of `magik.metrics`, which has their units."""
 
 
 class Panel(Section):
@@ -752,8 +809,9 @@ class Panel(Section):
         "attention",
         "attention_tracks",
         "contrast",
+        "curve",
     ]
-    of: Name
+    of: Name = Field(description="experiment; curve: sweep")
     title: str = Field("", description="written above the panel, in place of its usual title")
     pixel_size_um: Positive | None = Field(None, description="µm per px, for a scale bar")
     duration: Count | Literal["shortest", "longest"] | None = Field(
@@ -774,6 +832,16 @@ class Panel(Section):
     block: Literal["first", "last"] | None = Field(
         None, description="attention, attention_tracks, contrast: of the network; null: last"
     )
+    along: str | None = Field(
+        None, description="curve: axis of the sweep, or `crowding`: c of what is simulated"
+    )
+    score: Score | None = Field(None, description="curve: what is drawn")
+    experiments: dict[Name, str] | None = Field(
+        None, description="curve: those whose networks are drawn, and how each is called"
+    )
+    methods: dict[Name, str] | None = Field(
+        None, description="curve: other methods that are drawn, and how each is called"
+    )
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
@@ -781,7 +849,7 @@ class Panel(Section):
             if getattr(self, name) is not None and self.panel not in kinds:
                 known = " or ".join(f"'{kind}'" for kind in kinds)
                 raise ValueError(f"{name} belongs to a panel of kind {known}, not '{self.panel}'")
-        for kind, name in (("map", "duration"), ("attention_tracks", "head")):
+        for kind, name in _NEEDED:
             if self.panel == kind and getattr(self, name) is None:
                 raise ValueError(f"a panel of kind '{kind}' needs a {name}")
         return self
@@ -794,8 +862,18 @@ _ONLY_FOR: dict[str, tuple[str, ...]] = {
     "particle": ("trace",),
     "head": ("attention", "attention_tracks"),
     "block": ("attention", "attention_tracks", "contrast"),
+    **dict.fromkeys(("along", "score", "experiments", "methods"), ("curve",)),
 }
 """Settings of a panel that only some kinds have."""
+
+_NEEDED = (
+    ("map", "duration"),
+    ("attention_tracks", "head"),
+    ("curve", "along"),
+    ("curve", "score"),
+    ("curve", "experiments"),
+)
+"""Settings that a kind of panel cannot do without."""
 
 _OF_NODES = ("truth_graph", "predicted_graph", "trace", "target_graph", "target_zoom")
 _OF_ATTENTION = ("target_graph", "target_zoom", "attention", "attention_tracks", "contrast")
@@ -849,36 +927,37 @@ class Sample(Section):
         return {name: path for name, path in own.items() if path} | cells
 
 
-Score = Literal[
-    "mae_displacement_scaling",
-    "mae_diffusivity",
-    "mae_exponent",
-    "mae_video_exponent",
-    "mae_fractions",
-    "accuracy",
-    "coverage",
-    "change_point_f1_5",
-    "change_point_f1_10",
-    "change_point_jaccard",
-    "change_point_rmse",
-    "edge_f1",
-    "rms_log10_diffusivity",
-    "correlation_log10_diffusivity",
-    "recall",
-    "precision",
-    "localization_error",
-    "localization_error_z",
-    "localization_error_3d",
-    "refractive_index_error",
-    "candidate_f1",
-    "candidate_f1_same_track",
-    "graph_recall",
-    "lnk",
-    "division_f1",
-    "tra",
-    "det",
-]
-"""The quantities of `magik.metrics`, which has their units."""
+class Sweep(Section):
+    """Experiments repeated with other settings (`magik.sweeps`).
+
+    A setting is named by its path from the experiment: `dataset.simulate.dt`, `recipe.epochs`,
+    `features.node`, or `network` for another of the networks. Of each its values, or its values
+    by names, which then stand in the paths of what is made.
+    """
+
+    of: tuple[Name, ...] = Field(min_length=1, description="experiments")
+    grid: dict[str, list[Any] | dict[str, Any]] = Field(
+        {}, description="values of each setting: every combination is a point"
+    )
+    points: tuple[dict[str, Any], ...] = Field(
+        (), description="the points themselves, in place of a grid: the same settings in each"
+    )
+
+    @model_validator(mode="after")
+    def _has_points(self) -> Self:
+        if bool(self.grid) == bool(self.points):
+            raise ValueError("found both grid and points" if self.grid else "no grid, no points")
+        for path, values in self.grid.items():
+            if not values:
+                raise ValueError(f"grid.{path}: no values; expected at least one")
+        paths = [sorted(point) for point in self.points]
+        for place, given in enumerate(paths):
+            if not given or given != paths[0]:
+                raise ValueError(
+                    f"points.{place} sets {', '.join(given) or 'nothing'}; expected the same "
+                    f"settings in every point: {', '.join(paths[0]) or 'at least one'}"
+                )
+        return self
 
 
 class Published(Section):
@@ -903,25 +982,25 @@ class Study(Section):
     datasets: dict[Name, Dataset]
     experiments: dict[Name, Experiment]
     figures: dict[Name, Figure] = {}
+    sweep: dict[Name, Sweep] = {}
     samples: dict[Name, Sample] = {}
     published: tuple[Published, ...] = ()
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
-        for name, experiment in self.experiments.items():
-            for kind in ("dataset", "task", "network", "recipe"):
-                known = getattr(self, f"{kind}s")
-                _must_know(f"experiments.{name}.{kind}", getattr(experiment, kind), known)
-            network = self.networks[experiment.network]
-            if self.recipes[experiment.recipe].link_loss and network.kind == "magik":
-                raise ValueError(
-                    f"experiments.{name}: recipe '{experiment.recipe}' has a link_loss, but "
-                    f"network '{experiment.network}' of kind 'magik' has no soft tracks"
-                )
-            self._task_fits(name, experiment)
+        for name in self.experiments:
+            self.must_fit(name)
+        for name, sweep in self.sweep.items():
+            if name in self.figures or name in self.samples:
+                raise ValueError(f"sweep.{name}: a figure or sample has this name too")
+            for repeated in sweep.of:
+                _must_know(f"sweep.{name}.of", repeated, self.experiments)
         for name, figure in self.figures.items():
             for letter, panel in figure.panels.items():
                 where = f"figures.{name}.panels.{letter}"
+                if panel.panel == "curve":
+                    self._curve_fits(where, panel)
+                    continue
                 _must_know(f"{where}.of", panel.of, self.experiments)
                 experiment = self.experiments[panel.of]
                 if figure.tier not in experiment.tiers:
@@ -954,6 +1033,62 @@ class Study(Section):
             _must_know(f"published.{index}.experiment", number.experiment, self.experiments)
         return self
 
+    def must_fit(self, name: str) -> None:
+        """Refuse an experiment that names what there is not, or what does not fit together.
+
+        Raises:
+            ValueError: naming the experiment, what was found and what was expected.
+        """
+        experiment = self.experiments[name]
+        for kind in ("dataset", "task", "network", "recipe"):
+            known = getattr(self, f"{kind}s")
+            _must_know(f"experiments.{name}.{kind}", getattr(experiment, kind), known)
+        network, recipe = self.networks[experiment.network], self.recipes[experiment.recipe]
+        if recipe.link_loss and network.kind != "magik_tracks":
+            raise ValueError(
+                f"experiments.{name}: recipe '{experiment.recipe}' has a link_loss, but "
+                f"network '{experiment.network}' of kind '{network.kind}' has no soft tracks"
+            )
+        self._start_fits(name, experiment)
+        self._task_fits(name, experiment)
+
+    def _start_fits(self, name: str, experiment: Experiment) -> None:
+        """Refuse a training that would begin with nothing, or with itself."""
+        start = experiment.start
+        if start is None:
+            if self.recipes[experiment.recipe].epochs == 0:
+                raise ValueError(
+                    f"experiments.{name}: recipe '{experiment.recipe}' has epochs: 0, which is for "
+                    "a network that is trained already; name it as `start`"
+                )
+            return
+        if start.endswith(".safetensors"):
+            return
+        _must_know(f"experiments.{name}.start", start, self.experiments)
+        seen = [name]
+        while start is not None and not start.endswith(".safetensors"):
+            seen.append(start)
+            if start in seen[:-1]:
+                raise ValueError(f"experiments.{name}.start: in a circle: {' -> '.join(seen)}")
+            start = self.experiments[start].start
+        first = self.experiments[experiment.start or ""]
+        for kind in ("task", "network", "features"):
+            here, there = getattr(experiment, kind), getattr(first, kind)
+            if here != there:
+                raise ValueError(
+                    f"experiments.{name}.start: '{experiment.start}' has another {kind} "
+                    f"({there}); expected that of '{name}' ({here})"
+                )
+        for tier in experiment.tiers:
+            if tier not in first.tiers:
+                raise ValueError(f"experiments.{name}.start: '{experiment.start}' has no '{tier}'")
+
+    def _curve_fits(self, where: str, panel: Panel) -> None:
+        """Refuse a curve of what its sweep does not vary or repeat."""
+        _must_know(f"{where}.of", panel.of, self.sweep)
+        for experiment in panel.experiments or {}:
+            _must_know(f"{where}.experiments", experiment, dict.fromkeys(self.sweep[panel.of].of))
+
     def _parents_fit(self, where: str, linking: Linking, experiment: str) -> None:
         """Refuse merging by a network that chooses one parent: it would never happen."""
         task = self.tasks[self.experiments[experiment].task]
@@ -968,20 +1103,16 @@ class Study(Section):
         """Refuse a task that data set, network or figure cannot serve."""
         task, dataset = self.tasks[experiment.task], self.datasets[experiment.dataset]
         self._parents_fit(f"experiments.{name}", experiment.linking, name)
-        if task.loss == "parent_choice" and self.networks[experiment.network].kind == "magik":
+        network = self.networks[experiment.network]
+        if task.loss == "parent_choice" and network.kind != "magik_tracks":
             raise ValueError(
                 f"experiments.{name}: task '{experiment.task}' has the loss parent_choice, but "
-                f"network '{experiment.network}' of kind 'magik' has no soft tracks"
+                f"network '{experiment.network}' of kind '{network.kind}' has no soft tracks"
             )
         if dataset.cells and task.level != "edge":
             raise ValueError(
                 f"experiments.{name}: the data set '{experiment.dataset}' of cells is for tasks "
                 f"of level 'edge', but '{experiment.task}' is of level '{task.level}'"
-            )
-        if task.level == "edge" and not dataset.cells:
-            raise ValueError(
-                f"experiments.{name}: the task '{experiment.task}' is about recorded cells, but "
-                f"the data set '{experiment.dataset}' is simulated; give it cells"
             )
         if dataset.cells and "images" in experiment.tiers:
             raise ValueError(
@@ -1222,27 +1353,32 @@ def load(
     try:
         return Study.model_validate(overlaid)
     except ValidationError as error:
-        raise InputError(f"{where}: {_explain(error)}") from None
+        raise InputError(f"{where}: {explain(error)}") from None
 
 
 _SECTIONS = tuple(key for key in Defaults.model_fields if key != "seeds")
 
 
-def _explain(error: ValidationError) -> str:
-    """The first thing wrong, in one line: where, what was found, what was expected."""
+def explain(error: ValidationError, *within: str) -> str:
+    """The first thing wrong, in one line: where, what was found, what was expected.
+
+    Args:
+        error: of a study, or of a section of it.
+        within: where that section stands.
+    """
     # a misspelt name also leaves the right one missing: speak of the misspelling
     errors = sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     first = errors[0]
-    path = [str(part) for part in first["loc"] if str(part) not in _UNION_TAGS]
-    place, within = ".".join(path), ".".join(path[:-1])
+    path = [str(part) for part in (*within, *first["loc"]) if str(part) not in _UNION_TAGS]
+    place, around = ".".join(path), ".".join(path[:-1])
     found, message = first.get("input"), first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         names = list(_fields_at(path[:-1]))
         return (
-            f"{within or 'the top level'} has no setting '{path[-1]}'.{_suggest(path[-1], names)}"
+            f"{around or 'the top level'} has no setting '{path[-1]}'.{_suggest(path[-1], names)}"
         )
     if first["type"] == "missing" and path[-1].isdigit():
-        return f"{within}: {path[-1]} values; expected at least {int(path[-1]) + 1}"
+        return f"{around}: {path[-1]} values; expected at least {int(path[-1]) + 1}"
     if first["type"] == "missing":
         return f"{place}: this setting is required"
     if path and path[-1] == "[key]":

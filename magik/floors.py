@@ -211,7 +211,7 @@ def estimate(localizations: xr.Dataset, simulate: Simulate, graph: Graph) -> xr.
     errors = localization_errors(seen, true, prior)
     area = float(np.prod(localizations.attrs["field_of_view"]))
     gains = link_gains(
-        prior, graph.max_lag, simulate.dt, worst_link(seen, true, area, graph.max_lag)
+        prior, graph.max_lag, simulate.interval, worst_link(seen, true, area, graph.max_lag)
     )
     wander = WANDER if simulate.motion == "landscape" else 0.0
 
@@ -256,7 +256,7 @@ def estimate(localizations: xr.Dataset, simulate: Simulate, graph: Graph) -> xr.
             "method": list(methods),
             "linker": list(tracks),
             "max_lag": graph.max_lag,
-            "dt": simulate.dt,
+            "dt": simulate.interval,
         },
     )
 
@@ -280,7 +280,7 @@ def videos(
     rows = [slice(*both) for both in pairwise(ends.tolist()) if both[0] < both[1]]
     frame = localizations["frame"].values.astype(int)
     position = np.stack([localizations[axis].values.astype(float) for axis in axes], axis=1)
-    return rows, [Video(frame[r], position[r], simulate.dt, side) for r in rows]
+    return rows, [Video(frame[r], position[r], simulate.interval, side) for r in rows]
 
 
 def estimates(

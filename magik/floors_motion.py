@@ -136,13 +136,13 @@ def scene_of(
     sides = [*localizations.attrs["field_of_view"][1::-1], simulate.depth][: len(axes)]
     worst = floors.worst_link(videos, true, float(np.prod(sides)), graph.max_lag)
     prior = Prior.of(simulate)
-    gains = floors.link_gains(prior, graph.max_lag, simulate.dt, worst, len(axes))
+    gains = floors.link_gains(prior, graph.max_lag, simulate.interval, worst, len(axes))
     found = np.concatenate([floors.link(video, gains) for video in videos])
     scene = Scene(
         schema.row_of(localizations["row_size"].values),
         np.concatenate([video.frame for video in videos]),
         np.concatenate([video.position for video in videos]),
-        simulate.dt,
+        simulate.interval,
         np.array(sides, dtype=float) if simulate.boundary == "reflecting" else None,
     )
     return scene, scene.tracks(particle), scene.tracks(found)

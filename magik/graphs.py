@@ -125,6 +125,9 @@ def build(localizations: xr.Dataset, config: Graph, length_px: float | None = No
     )
     if "diffusivity" in localizations:
         scaling = physics.displacement_scaling(localizations["diffusivity"].to_numpy())
+        if "dt" in localizations:  # of a step from image to image, which is what can be seen
+            graphs["dt"] = ("graph", localizations["dt"].to_numpy())
+            scaling = scaling * np.sqrt(localizations["dt"].to_numpy())[video]
         graphs["displacement_scaling"] = ("node", scaling.astype(np.float32))
     if "exponent" in localizations:
         graphs["exponent"] = ("node", localizations["exponent"].to_numpy().astype(np.float32))

@@ -20,6 +20,7 @@ SHELVES: dict[str, tuple[str, ...]] = {
         "schema",
         "lineage",
         "config",
+        "sweeps",
         "store",
         "fetch",
     ),
@@ -31,7 +32,7 @@ SHELVES: dict[str, tuple[str, ...]] = {
     "read-out": (
         *("export", "floors", "track_features", "floors_motion", "change_points"),
         *("linking", "lineages", "aogm", "linkers", "maps", "metrics"),
-        *("movies", "plots", "plots_cells", "plots_motion"),
+        *("movies", "plots", "plots_cells", "plots_motion", "plots_sweeps"),
     ),
 }
 
@@ -57,7 +58,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "zarr": ("store", "stacks"),
     "torch": SHELVES["learning"],
     "torch_geometric": ("network",),
-    "matplotlib": ("plots", "plots_cells", "plots_motion"),
+    "matplotlib": ("plots", "plots_cells", "plots_motion", "plots_sweeps"),
 }
 """The only modules that may import a foreign package."""
 

@@ -237,6 +237,51 @@ def of_linking(
     return _table(rows, experiment, tier, seed)
 
 
+def of_links(
+    experiment: str,
+    tier: str,
+    seed: int,
+    tracks: xr.Dataset,
+    edges: xr.Dataset,
+    found: xr.Dataset,
+    threshold: float,
+) -> pd.DataFrame:
+    """All scores of one training to link simulated objects, and of linear assignment beside it.
+
+    Args:
+        experiment: its name.
+        tier: of the localizations.
+        seed: of the training.
+        tracks: TRACKS that the network's edges were linked to.
+        edges: EDGES with their truth.
+        found: FLOORS of the same localizations: tracks of the other linkers.
+        threshold: of the probability of a linked edge.
+
+    Returns:
+        Columns `COLUMNS`: `edge_f1` of the links of tracks, and of the candidate edges alone.
+
+    Raises:
+        InputError: if the tracks are not of the same localizations as the floors.
+    """
+    sizes = [dataset["row_size"].values.tolist() for dataset in (tracks, found)]
+    if sizes[0] != sizes[1]:
+        raise InputError(
+            f"tracks of {sum(sizes[0])} localizations, but floors of {sum(sizes[1])}: they must be "
+            "of the same store"
+        )
+    own = found.assign(track=(("linker", "localization"), tracks["track"].values[None]))
+    rows = link_scores(own.assign_attrs(linker=["network"])) + link_scores(found)
+    linked = edges["linked"].values.astype(bool)
+    n = int(linked.sum())
+    for method, said in (
+        ("network", edges["probability"].values > threshold),
+        ("constant", np.ones(len(linked), bool)),  # all of them
+    ):
+        f1 = 2 * int((said & linked).sum()) / max(1, int(said.sum()) + n)
+        rows.append(_row("candidate_f1", method, f1, n))
+    return _table(rows, experiment, tier, seed)
+
+
 def _table(
     rows: Sequence[Mapping[str, object]], experiment: str, tier: str, seed: int
 ) -> pd.DataFrame:
@@ -436,6 +481,51 @@ def _best(value: pd.Series, quantity: str) -> tuple[float, str]:
     return float(value[name]), str(name)
 
 
+def of_sweep(
+    points: Sequence[tuple[str, Mapping[str, str], float | None, Sequence[pd.DataFrame]]],
+) -> pd.DataFrame:
+    """All scores of a sweep, one a row.
+
+    Args:
+        points: of each the experiment that is repeated, its value on each axis, the crowding of
+            what is simulated (None: not simulated, or not in the plane), and the scores of all
+            its trainings.
+
+    Returns:
+        Column `of`, one for each axis, `crowding`, then `COLUMNS`.
+    """
+    tables = []
+    for of, place, crowding, scores in points:
+        table = pd.concat([_typed(each) for each in scores], ignore_index=True)
+        for column, (name, value) in enumerate({"of": of, **place, "crowding": crowding}.items()):
+            table.insert(column, name, value)
+        tables.append(table.astype({"crowding": float}))
+    kept = [table.dropna(axis="columns", how="all") for table in tables]
+    columns = list(tables[0].columns)
+    return pd.concat(kept, ignore_index=True).reindex(columns=columns)
+
+
+def summary_of_sweep(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean and s.d. over the seeds of every point and method of a sweep, one a row.
+
+    Args:
+        table: of `of_sweep`.
+    """
+    kept = ["of", *axes_of_sweep(table), "crowding", "quantity", "unit", "method"]
+    other = ["read_out", "duration"]
+    groups = table.groupby([*kept, *other], dropna=False, sort=False)["value"]
+    summary = groups.agg(["mean", "std", "count"]).reset_index()
+    # floors are the same at every seed
+    summary.loc[summary["method"] != "network", "std"] = np.nan
+    return summary.dropna(axis="columns", how="all")
+
+
+def axes_of_sweep(table: pd.DataFrame) -> list[str]:
+    """Names of what a sweep varies."""
+    columns = list(table.columns)
+    return columns[columns.index("of") + 1 : columns.index("crowding")]
+
+
 def write(table: pd.DataFrame, path: str | Path) -> None:
     """A table as CSV, whole or not at all; six significant digits, to be the same everywhere."""
     with job.whole(path) as aside:
@@ -445,6 +535,13 @@ def write(table: pd.DataFrame, path: str | Path) -> None:
 def read(path: str | Path) -> pd.DataFrame:
     """Scores of one training, as `write` wrote them."""
     return _typed(pd.read_csv(path, keep_default_na=True).fillna({"read_out": ""}))
+
+
+def read_sweep(path: str | Path) -> pd.DataFrame:
+    """Scores of a sweep, as `write` wrote them; what its axes are called stays text."""
+    axes = axes_of_sweep(pd.read_csv(path, nrows=0))
+    table = pd.read_csv(path, dtype=dict.fromkeys(axes, str), keep_default_na=True)
+    return table.fillna({"read_out": "", **dict.fromkeys(axes, "none")})
 
 
 def write_page(table: pd.DataFrame, path: str | Path) -> None:

@@ -38,8 +38,9 @@ def run(
 ) -> xr.Dataset:
     """What a network says of every localization.
 
-    Here, and only here, fields of view turn back into px: predictions are in px per frame^½ of
-    the localizations, also where the network was trained on images of another size.
+    Here, and only here, fields of view turn back into px, and steps from image to image into
+    D per frame: predictions are in px per frame^½ of the localizations, also where the network
+    was trained on images of another size.
 
     Args:
         checkpoint: path of a trained network.
@@ -65,11 +66,17 @@ def run(
             rows = np.concatenate([cut.rows for cut in cuts])
             core = np.concatenate([cut.core for cut in cuts])
             found[:, rows[core]] = said[:, core]
+    per_frame = np.ones(graphs.sizes["graph"])
     if trained.task.target == "displacement_scaling":
-        scale = graphs["length_px"].to_numpy() / trained.trained_on["length_px"]
+        if "dt" in graphs:
+            per_frame = 1 / np.sqrt(graphs["dt"].to_numpy())
+        scale = per_frame * graphs["length_px"].to_numpy() / trained.trained_on["length_px"]
         found *= np.repeat(scale, graphs["n_node"].to_numpy())
 
     predictions = _predictions(trained, graphs, found, ("localization",))
+    if "target" in predictions:
+        nodes = graphs["n_node"].to_numpy()
+        predictions["target"] = predictions["target"] * np.repeat(per_frame, nodes).astype("f4")
     for name in ("frame", "x", "y"):
         predictions[name] = ("localization", localizations[name].to_numpy())
     predictions["row_size"] = ("video", localizations["row_size"].to_numpy())

@@ -66,6 +66,7 @@ LOCALIZATIONS = Layout(
     {
         "row_size": Variable(("video",), "1", "localizations of each video", "iu"),
         "n_frames": Variable(("video",), "1", "frames of each video, also empty ones", "iu"),
+        "dt": _optional(("video",), "frame", "Δt from image to image, D counting per frame; 1"),
         "frame": Variable(("localization",), "frame", "index in its video, from 0", "iu"),
         "x": Variable(("localization",), "px", "centroid, from the left edge of the image"),
         "y": Variable(("localization",), "px", "centroid, from the upper edge of the image"),
@@ -109,6 +110,7 @@ GRAPHS = Layout(
         "n_edge": Variable(("graph",), "1", "edges of each graph", "iu"),
         "n_frames": Variable(("graph",), "1", "frames of each video", "iu"),
         "length_px": Variable(("graph",), "px", "unit of length: field of view or spacing"),
+        "dt": _optional(("graph",), "frame", "Δt from image to image, D counting per frame; 1"),
         "node_features": Variable(("node", "node_feature"), "mixed", "named by node_feature"),
         "edge_features": Variable(("edge", "edge_feature"), "mixed", "named by edge_feature"),
         "edge_index": Variable(
@@ -117,7 +119,7 @@ GRAPHS = Layout(
         "frame": Variable(("node",), "frame", "frame of the node", "iu"),
         "distance": Variable(("edge",), "unit of length", "distance of the two ends"),
         "localization": Variable(("node",), "1", "row in the localizations", "iu"),
-        "displacement_scaling": _optional(("node",), "px/frame^½", "√(2D); NaN = unknown"),
+        "displacement_scaling": _optional(("node",), "px/Δt^½", "√(2DΔt); NaN = unknown"),
         "exponent": _optional(("node",), "1", "α; NaN = unknown"),
         "motion": _optional(("node",), "1", "class of its particle; -1 = unknown", "i"),
         "video_exponent": _optional(("graph",), "1", "mean α of its particles"),

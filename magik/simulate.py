@@ -59,12 +59,15 @@ def build(config: Simulate, videos: int, seed: int) -> xr.Dataset:
         - `landscape`: its cell [i, j] covers i <= y < i + 1, j <= x < j + 1 px, so it is centred
           at (x, y) = (j + ½, i + ½);
         - `exponent` and `motion`, the place of the object's class in the attribute `motions`;
+        - `dt` of each video, where Δt is not 1;
         - `z`, px, and the attribute `depth`;
         - `refractive_index` and `object_radius` (px), and then no `intensity`.
     """
-    made, n_frames, landscapes = [], [], []
+    made, n_frames, landscapes, intervals = [], [], [], []
     for video in range(videos):
         rng = _generator(seed, video, "build")
+        dt = float(draw(config.dt, 1, rng)[0]) if isinstance(config.dt, LogUniform) else config.dt
+        intervals.append(dt)
         frames = int(rng.integers(*config.frames, endpoint=True))
         particles = int(rng.integers(*config.particles, endpoint=True))
         steps_seed = int(rng.integers(2**32))
@@ -74,7 +77,8 @@ def build(config: Simulate, videos: int, seed: int) -> xr.Dataset:
             smoothing = rng.uniform(*config.smoothing)
             landscapes.append(draw_landscape(config, smoothing, rng))
             steps = motions.brownian_steps(frames, particles, steps_seed)
-            position, truth["diffusivity"] = _walk_landscape(start, steps, landscapes[-1], config)
+            walked = _walk_landscape(start, steps, landscapes[-1], config, dt)
+            position, truth["diffusivity"] = walked
         else:
             exponent = np.ones(particles)
             if config.motion == "anomalous":
@@ -84,7 +88,7 @@ def build(config: Simulate, videos: int, seed: int) -> xr.Dataset:
             else:
                 steps = motions.brownian_steps(frames, particles, steps_seed)
             truth["diffusivity"] = _diffusivity_of_objects(config, frames, particles, rng)
-            position = _walk(start, steps, truth["diffusivity"], exponent, config)
+            position = _walk(start, steps, truth["diffusivity"], exponent, config, dt)
         frame, particle = np.indices((frames, particles))
         columns: Columns = {"frame": frame, "particle": particle}
         columns |= dict(zip("xyz"[: config.dimensions], np.moveaxis(position, -1, 0), strict=True))
@@ -93,6 +97,8 @@ def build(config: Simulate, videos: int, seed: int) -> xr.Dataset:
         made.append(_shuffle_within_frames(flat, rng))
         n_frames.append(frames)
     dataset = _gather(made, n_frames, _attributes(config))
+    if config.dt != 1:
+        dataset["dt"] = ("video", np.array(intervals))
     if landscapes:
         maps = np.stack(landscapes).astype(np.float32)
         dataset["landscape"] = (("video", "grid_y", "grid_x"), maps)
@@ -149,8 +155,9 @@ def observe(truth: xr.Dataset, config: Observe, seed: int) -> xr.Dataset:
         }
         observed.append(_shuffle_within_frames(both, rng))
     dataset = _gather(observed, truth["n_frames"].values, attributes)
-    if "landscape" in truth:
-        dataset["landscape"] = truth["landscape"]
+    for name in ("landscape", "dt"):
+        if name in truth:
+            dataset[name] = truth[name]
     return dataset
 
 
@@ -277,12 +284,13 @@ def _walk(
     diffusivity: Float[np.ndarray, "frame particle"],
     exponent: Float[np.ndarray, " particle"],
     config: Simulate,
+    dt: float,
 ) -> Float[np.ndarray, "frame particle axis"]:
     """Positions of objects whose steps have the D of the frame where they begin.
 
     Here, and nowhere else, motion gets its amplitude: MSD = 2D(Δt n)^α along each axis.
     """
-    scale = physics.displacement_scaling(diffusivity * config.dt**exponent)
+    scale = physics.displacement_scaling(diffusivity * dt**exponent)
     scaled = np.concatenate([steps[:1], scale[:-1, :, None] * steps[1:]])
     return _confine(start + np.cumsum(scaled, axis=0), config)
 
@@ -292,13 +300,14 @@ def _walk_landscape(
     steps: Float[np.ndarray, "frame particle 2"],
     landscape: Float[np.ndarray, "grid_y grid_x"],
     config: Simulate,
+    dt: float,
 ) -> tuple[Float[np.ndarray, "frame particle 2"], Float[np.ndarray, "frame particle"]]:
     """Positions, and D at each: a step is drawn with the D of the place where it begins (Itô).
 
     Outside the box, which only a free boundary allows, D is that of the nearest cell.
     """
     cells = len(landscape)
-    scaling = physics.displacement_scaling(landscape * config.dt)
+    scaling = physics.displacement_scaling(landscape * dt)
     position = np.empty_like(steps)
     diffusivity = np.empty(steps.shape[:2])
     scale = np.zeros(len(start))

@@ -68,6 +68,7 @@ def fit(
     recipe: Recipe,
     features: Features,
     seed: int,
+    start: str | Path | None = None,
 ) -> None:
     """Train a network and write its checkpoint.
 
@@ -83,10 +84,12 @@ def fit(
         recipe: steps, batches, learning rate.
         features: what the network sees.
         seed: of weights, batches and augmentation.
+        start: checkpoint of the same task, network and features to begin with, also with its
+            scales of features and target. Where it does best on the validation set, it stays.
 
     Raises:
-        InputError: if a store lacks what the task or the features ask for, or the training set
-            has no node with a known target.
+        InputError: if a store lacks what the task or the features ask for, the training set
+            has no node with a known target, or the start is of another kind.
     """
     torch.set_num_threads(recipe.threads)
     hold_memory()
@@ -102,6 +105,8 @@ def fit(
     outputs = list(examples.graphs.attrs["motions"]) if task.target == "fractions" else []
     net = network.build(settings, features, Head.of(task, len(outputs)))
     standardise(net, examples)
+    if start:
+        mean, sd = begin_with(net, start, task, settings, features)
     net.to(device)
     optimizer = torch.optim.Adam(net.parameters(), lr=recipe.learning_rate)
     said: dict[str, Any] = {
@@ -115,6 +120,10 @@ def fit(
         "outputs": outputs,
         "trained_on": ranges(examples, recipe),
     }
+    if start:
+        said["start"] = hashlib.sha256(Path(start).read_bytes()).hexdigest()
+        if recipe.epochs == 0:
+            said["trained_on"] = store.said_by(start)["trained_on"]
     key = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
     run = _Run(net, optimizer, key, Path(resume))
     run.load()
@@ -130,6 +139,8 @@ def fit(
     )
     began, first_step, saved = time.monotonic(), run.step, time.monotonic()
     losses: list[Tensor] = []
+    if start and held_out and run.step == 0:
+        run.keep_best(evaluate(net, held_out, task, mean, sd, device))
     while run.step < steps:
         progress = run.step / steps
         for group in optimizer.param_groups:
@@ -166,9 +177,30 @@ def fit(
 
     if held_out:
         said |= {"validation_error": run.best_error, "validation_constant": constant}
-    said |= {"graph_passes": steps * recipe.batch_size}
+    said |= {
+        "graph_passes": steps * recipe.batch_size,
+        "parameters": sum(p.numel() for p in net.parameters()),
+    }
     save(checkpoint, run.best, said)
     Path(resume).unlink(missing_ok=True)
+
+
+def begin_with(
+    net: MAGIK | MAGIKTracks, start: str | Path, task: Task, settings: Network, features: Features
+) -> tuple[float, float]:
+    """Give a network the weights of a checkpoint; returns mean and s.d. of its target.
+
+    Raises:
+        InputError: if the checkpoint is of another task, network or features.
+    """
+    first, own = store.said_by(start), {"task": task, "network": settings, "features": features}
+    for name, wanted in own.items():
+        found = type(wanted)(**first[name])  # with the defaults of settings that came later
+        if found != wanted:
+            raise InputError(f"{start}: trained with {name} {found}; expected {wanted}")
+    trained = load(start)
+    net.load_state_dict(trained.net.state_dict())
+    return trained.target_mean, trained.target_sd
 
 
 def _graph_set(path: str | Path, features: Features, task: Task, recipe: Recipe) -> GraphSet:

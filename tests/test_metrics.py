@@ -304,3 +304,46 @@ def test_the_best_of_the_simpler_methods_with_links_has_a_column(shares):
     row = wide.set_index("quantity").loc["mae_fractions"]
     assert row["simple_method"] == "given_links_msd"
     assert row["simple"] > row["given_links"] == 0
+
+
+def test_links_of_a_network_stand_beside_those_of_other_linkers(found):
+    """All links of the first video right, none found in the second."""
+    track = [0, 1, 0, 1, 2, 3, 4, 5]
+    tracks = xr.Dataset({"row_size": found["row_size"], "track": ("localization", track)})
+    edges = xr.Dataset(
+        {"linked": ("edge", [1, 0, 1, 0, 1]), "probability": ("edge", [0.9, 0.8, 0.6, 0.1, 0.2])}
+    )
+    table = metrics.of_links("mine", "coordinates", 3, tracks, edges, found, threshold=0.5)
+    value = table.set_index(["quantity", "method"])["value"]
+    assert value["edge_f1", "network"] == pytest.approx(2 * 2 / (2 + 3))  # two of three
+    lap = one(metrics.link_scores(found), method="lap")["value"]
+    assert value["edge_f1", "lap"] == lap != value["edge_f1", "network"]
+    assert value["candidate_f1", "network"] == pytest.approx(2 * 2 / (3 + 3))
+    assert value["candidate_f1", "constant"] == pytest.approx(2 * 3 / (5 + 3))
+    assert table.loc[table["method"] == "network", "seed"].tolist() == [3, 3]
+    other = tracks.assign(row_size=("video", [5, 3]))
+    with pytest.raises(InputError, match="must be of the same store"):
+        metrics.of_links("mine", "coordinates", 3, other, edges, found, threshold=0.5)
+
+
+def test_a_sweep_is_one_tidy_table_that_comes_back_as_written(tmp_path, found, predictions):
+    points = [
+        ("mine", {"dt": dt, "reach": "near"}, crowding, [run(seed, found, predictions, shift)
+         for seed, shift in ((0, 0.0), (1, 0.2))])
+        for dt, crowding in (("0.5", 0.001), ("4", None))
+    ]  # fmt: skip
+    table = metrics.of_sweep(points)
+    assert list(table.columns[:4]) == ["of", "dt", "reach", "crowding"]
+    assert metrics.axes_of_sweep(table) == ["dt", "reach"]
+    metrics.write(table, tmp_path / "mine.csv")
+    back = metrics.read_sweep(tmp_path / "mine.csv")
+    assert back["dt"].tolist() == table["dt"].tolist()
+    np.testing.assert_allclose(back["value"], table["value"], rtol=1e-5)
+
+    summary = metrics.summary_of_sweep(table)
+    rows = summary[summary["quantity"] == "mae_displacement_scaling"].set_index(["dt", "method"])
+    each = table[(table["dt"] == "4") & (table["method"] == "network")]
+    each = each.loc[each["quantity"] == "mae_displacement_scaling", "value"]
+    assert rows.loc[("4", "network"), "mean"] == pytest.approx(each.mean())
+    assert rows.loc[("4", "network"), "std"] == pytest.approx(each.std()) != 0
+    assert np.isnan(rows.loc[("4", "lap_hmm"), "std"])  # no training takes part

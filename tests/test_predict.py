@@ -116,3 +116,15 @@ def test_a_window_that_fits_stays_whole(wide, batches):
     predict.run(MOVING, built_for(MOVING, wide), wide, WINDOWS)
     assert [len(cuts) for cuts in batches] == [2]
     assert all(cut.core.sum() == 6 * 300 for cuts in batches for cut in cuts)
+
+
+def test_d_counts_per_frame_whatever_the_sampling_time():
+    """Images twice as far apart in time: the same steps are those of half the D."""
+    drawn = brownian(2, 12, 8, seed=6)
+    slow = drawn.assign(dt=("video", [4.0, 1.0]))
+    said = [predict.run(MOVING, built_for(MOVING, one), one, WINDOWS) for one in (drawn, slow)]
+    first = int(drawn["row_size"][0])
+    fast, slower = (one["prediction"].to_numpy() for one in said)
+    np.testing.assert_allclose(slower[:first], fast[:first] / 2, rtol=1e-6)
+    np.testing.assert_array_equal(slower[first:], fast[first:])
+    np.testing.assert_allclose(said[1]["target"], said[0]["target"], rtol=1e-6)

@@ -36,6 +36,20 @@ def test_msd_is_4_d_t_at_every_lag(dt):
     np.testing.assert_allclose(msd, 4 * D * dt * lags, rtol=4 * standard_error)
 
 
+def test_each_video_may_have_a_sampling_time_of_its_own():
+    """MSD over Δt is that of D in every video, and all else is as with one Δt."""
+    drawn = Simulate(boundary="free", frames=(41, 41), dt={"log_uniform": (0.5, 32)}, **FIXED)
+    truth = simulate.build(drawn, videos=6, seed=1)
+    dt = truth["dt"].to_numpy()
+    assert len(set(dt)) == 6
+    assert 0.5 <= dt.min() < 4 < dt.max() <= 32
+    for video, interval in zip(schema.videos(truth), dt, strict=True):
+        steps = np.diff(tracks(video, "x"), axis=0)
+        standard_error = np.sqrt(2 / steps.size)
+        assert np.mean(steps**2) == pytest.approx(2 * D * interval, rel=4 * standard_error)
+    assert "dt" not in simulate.build(Simulate(**FIXED), videos=1, seed=1)
+
+
 def test_reflecting_walls_keep_a_uniform_crowd_uniform():
     """The steady state between walls is uniform, and each step here crosses the box."""
     side = 8
@@ -58,6 +72,7 @@ def test_reflected_steps_near_a_wall_have_the_folded_normal_law():
         np.full((2, 4000), D),
         np.ones(4000),
         Simulate(field_of_view=100),
+        dt=1.0,
     )
     assert stats.kstest(onwall[1].ravel() / sd, "halfnorm").pvalue > 0.01
 

@@ -41,7 +41,7 @@ def sets(tmp_path_factory):
     return folder
 
 
-def fit(sets, folder, recipe=RECIPE, net=NET, features=FEATURES, task=TASK, seed=1):
+def fit(sets, folder, recipe=RECIPE, net=NET, features=FEATURES, task=TASK, seed=1, start=None):
     path = folder / "checkpoint.safetensors"
     train.fit(
         sets / "train.zarr.zip",
@@ -53,6 +53,7 @@ def fit(sets, folder, recipe=RECIPE, net=NET, features=FEATURES, task=TASK, seed
         recipe=recipe,
         features=features,
         seed=seed,
+        start=start,
     )
     return path
 
@@ -528,3 +529,34 @@ def test_objects_are_asked_only_where_the_recipe_says_so(moving_sets):
             assert all(
                 (grad is not None and grad.abs().sum() > 0) == bool(weight) for grad in asked
             )
+
+
+def test_a_training_may_begin_with_a_checkpoint_or_take_it_as_it_is(sets, tmp_path):
+    for name in ("first", "kept", "tuned", "other"):
+        (tmp_path / name).mkdir()
+    first = fit(sets, tmp_path / "first")
+    known = train.load(first)
+
+    as_it_is = RECIPE.model_copy(update={"epochs": 0})
+    kept = train.load(fit(sets, tmp_path / "kept", as_it_is, seed=9, start=first))
+    for name, weight in kept.net.state_dict().items():
+        torch.testing.assert_close(weight, known.net.state_dict()[name], rtol=0, atol=0)
+    assert (kept.target_mean, kept.target_sd) == (known.target_mean, known.target_sd)
+    assert kept.trained_on == known.trained_on
+
+    hopeless = RECIPE.model_copy(update={"learning_rate": 1e-9})
+    tuned = train.load(fit(sets, tmp_path / "tuned", hopeless, seed=9, start=first))
+    afresh = train.load(fit(sets, tmp_path / "other", hopeless, seed=9))
+    name = "node_decoder.0.0.weight"
+    close = [
+        torch.allclose(one.net.state_dict()[name], known.net.state_dict()[name], atol=1e-6)
+        for one in (tuned, afresh)
+    ]
+    assert close == [True, False]
+
+
+def test_a_start_of_another_kind_is_refused(sets, tmp_path):
+    first = fit(sets, tmp_path)
+    other = NET.model_copy(update={"evidence": 6})
+    with pytest.raises(InputError, match=r"trained with network .*evidence=5.* expected .*=6"):
+        fit(sets, tmp_path, net=other, start=first)

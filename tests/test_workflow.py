@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
 import pytest
 import yaml
 from drawn import challenge_sequence
@@ -250,12 +251,20 @@ def test_planning_is_cheap(fresh):
 
 @pytest.mark.parametrize(
     ("figure", "trainings"),
-    [("fig4", 2), ("fig5", 4), ("fig6", 1), ("ed_fig2", 2), ("ed_fig3", 2)],
+    [("fig4", 2), ("fig5", 4), ("fig6", 1), ("ed_fig2", 2), ("ed_fig3", 2), ("ed_fig4", 60)],
 )
 def test_a_figure_plans_what_it_needs_and_no_more(fresh, figure, trainings):
     plan = fresh.plan(figure)
     assert plan["train"] == trainings
     assert not plan.keys() & {"render", "localize", "sample_predict", "scores"}
+
+
+def test_points_of_a_sweep_share_their_simulations(fresh):
+    """Four points of two tasks, each by two networks that are trained once."""
+    plan = fresh.plan("missed")
+    assert plan["score"] == plan["score_links"] == 8
+    assert plan["simulate"] == 3 + 2 + 2  # tested, and what both kinds of network learn from
+    assert plan["observe"] == 4 * 3 + 2 + 2
 
 
 def test_a_sample_plans_what_it_needs_and_no_more(fresh):
@@ -271,6 +280,8 @@ def test_a_sample_plans_what_it_needs_and_no_more(fresh):
         "results/runs/diffusivity/coordinates/seed7/checkpoint.safetensors",
         "results/data/brownian/everything/truth.zarr.zip",
         "results/samples/nobody/summary.json",
+        "results/runs/crowded_links@dt=3/coordinates/seed0/checkpoint.safetensors",
+        "results/sweeps/nothing.csv",
     ],
 )
 def test_what_config_does_not_declare_is_refused(fresh, target):
@@ -382,6 +393,25 @@ def test_everything_is_made_and_nothing_is_left_to_do(finished):
     left = {name for name in hidden if not name.startswith(".z")}  # Zarr has such files
     assert not left, "half-written"
     assert finished.plan() == Counter()
+
+
+@slow
+def test_a_sweep_is_made_point_by_point_and_goes_on_where_it_was_left(copy):
+    sweep = {
+        "of": ["crowded_diffusivity", "crowded_links", "crowded_links_by_any"],
+        "grid": {"dataset.simulate.dt": [0.5, 32]},
+    }
+    words = copy.overlay({"sweep": {"mine": sweep}})
+    copy.make("results/runs/crowded_links@dt=32/coordinates/seed0/scores.csv", *words, "--cores", "2")
+    assert copy.plan("mine", *words)["train"] == 4  # two for D, one that knows all, twice as it is
+    copy.make("mine", *words, "--cores", "2")
+    table = pd.read_csv(copy.folder / "results" / "sweeps" / "mine.csv")
+    assert set(table["of"]) == set(sweep["of"])
+    assert sorted(set(table["dt"])) == [0.5, 32]
+    assert table["value"].notna().all()
+    network = table[table["method"] == "network"]
+    assert set(network["quantity"]) >= {"mae_displacement_scaling", "edge_f1", "candidate_f1"}
+    assert not copy.plan("mine", *words)
 
 
 @slow

@@ -169,3 +169,31 @@ rule score_tracks:
         code=code("score_tracks"),
     script:
         "../scripts/score_tracks.py"
+
+
+rule score_links:
+    # of simulated objects
+    input:
+        tracks="results/runs/{experiment}/{tier}/seed{seed}/tracks_test.zarr.zip",
+        edges="results/runs/{experiment}/{tier}/seed{seed}/edges_test.zarr.zip",
+        floors=of_dataset("results/data/{dataset}/test/{tier}/floors.zarr.zip"),
+    output:
+        scores="results/runs/{experiment}/{tier}/seed{seed}/scores.csv",
+    log:
+        "results/logs/score_links/{experiment}/{tier}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/score_links/{experiment}/{tier}/seed{seed}.tsv"
+    wildcard_constraints:
+        experiment=any_of(linking_simulated()),
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w, attempt: 2000 * attempt,
+        runtime=lambda w, attempt: 10 * attempt,
+    params:
+        run=lambda w: [w.experiment, w.tier, int(w.seed)],
+        threshold=lambda w: study.experiments[w.experiment].linking.threshold,
+        code=code("score_links"),
+    script:
+        "../scripts/score_links.py"

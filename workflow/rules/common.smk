@@ -2,10 +2,12 @@
 
 import hashlib
 import importlib.util
+import re
 import sys
+from functools import cache
 from pathlib import Path
 
-from magik import fetch, layers
+from magik import fetch, layers, sweeps
 from magik.config import SPLITS, TIERS, load, read_yaml
 from magik.errors import InputError
 
@@ -22,6 +24,8 @@ configfile: "config.yaml"
 
 try:
     study = load(config, ROOT / "workflow" / "scales", file=written)
+    swept = sweeps.expand(study)
+    study = swept.study
     study.must_find_files(".")
 except InputError as error:
     sys.exit(f"error: {error}")
@@ -63,29 +67,54 @@ DRAWN = {
     "attention": ["graphs", "attention"],
     "attention_tracks": ["attention"],
     "contrast": ["attention"],
+    "curve": ["sweep"],
 }
 
 
 def any_of(names):
-    """A wildcard's pattern: one of these names, or nothing at all."""
-    return "|".join(map(str, names)) or "(?!)"
+    """A wildcard's pattern: one of these names, or nothing at all.
+
+    The points of a sweep share the beginning of their names, which is looked at once.
+    """
+    points = {}
+    for name in map(str, names):
+        base, _, point = name.partition("@")
+        points.setdefault(base, []).append(re.escape(f"@{point}") if point else "")
+    return (
+        "|".join(
+            base + (f"(?:{'|'.join(of)})" if of != [""] else "") for base, of in points.items()
+        )
+        or "(?!)"
+    )
 
 
+@cache
 def annotated():
     """Data sets of recorded cells."""
     return [name for name, dataset in study.datasets.items() if dataset.cells]
 
 
+@cache
 def simulated():
     """Data sets made by simulation."""
     return [name for name, dataset in study.datasets.items() if not dataset.cells]
 
 
+@cache
 def linking_experiments():
     """Experiments whose task is to classify edges, on recorded cells."""
-    return [name for name, one in study.experiments.items() if one.dataset in annotated()]
+    cells = set(annotated())
+    return [name for name, one in study.experiments.items() if one.dataset in cells]
 
 
+@cache
+def linking_simulated():
+    """Experiments whose task is to classify edges, on simulated objects."""
+    cells = set(annotated())
+    return [name for name in experiments_at("edge") if study.experiments[name].dataset not in cells]
+
+
+@cache
 def experiments_at(level):
     """Experiments whose task is about a node, an edge or a graph."""
     return [n for n, one in study.experiments.items() if study.tasks[one.task].level == level]
@@ -94,7 +123,7 @@ def experiments_at(level):
 def motion_floor(experiment):
     """What other than one D of an object the floors of an experiment are about; None: D."""
     one = study.experiments[experiment]
-    if one.dataset in annotated():
+    if study.datasets[one.dataset].cells or study.tasks[one.task].level == "edge":
         return None
     if study.datasets[one.dataset].simulate.motion == "switching":
         return "switching"
@@ -117,13 +146,21 @@ def here(experiment):
 
 def on_demand(figure):
     """Is a figure made only where it is asked for by name?"""
-    shown = {panel.of for panel in study.figures[figure].panels.values()}
-    return any(study.experiments[name].on_demand for name in shown)
+    return any(study.experiments[name].on_demand for name in shown_by(figure))
 
 
 def drawable(figure):
     """Is all that a figure shows on this machine?"""
-    return all(here(panel.of) for panel in study.figures[figure].panels.values())
+    return all(here(name) for name in shown_by(figure))
+
+
+def shown_by(figure):
+    """Experiments that a figure shows, those of its sweeps among them."""
+    names = {}
+    for panel in study.figures[figure].panels.values():
+        points = [point.experiment for point in swept.points.get(panel.of, ())]
+        names |= dict.fromkeys(points if panel.panel == "curve" else [panel.of])
+    return list(names)
 
 
 def to_fetch():
@@ -200,6 +237,7 @@ wildcard_constraints:
     sample=any_of(study.samples),
     seed=any_of(sorted({s for e in study.experiments.values() for s in e.seeds})),
     split=any_of(SPLITS),
+    sweep=any_of(study.sweep),
     tier=any_of(TIERS),
 
 
@@ -230,8 +268,29 @@ def scores_of_figure(name):
     figure = study.figures[name]
     return [
         f"results/runs/{of}/{figure.tier}/seed{study.experiments[of].seeds[0]}/scores.csv"
-        for of in dict.fromkeys(panel.of for panel in figure.panels.values())
+        for of in shown_by(name)
     ]
+
+
+def results_of_sweep(name):
+    return [f"results/sweeps/{name}{part}" for part in (".csv", "_summary.csv", "_summary.html")]
+
+
+@cache
+def points_of(sweep):
+    """Of each point what is repeated, its place, the crowding, and the scores of its trainings."""
+    points = []
+    for of, name, place in swept.points[sweep]:
+        experiment = study.experiments[name]
+        dataset = study.datasets[experiment.dataset]
+        crowding = None if dataset.cells else dataset.simulate.crowding
+        scores = [
+            f"results/runs/{name}/{tier}/seed{number}/scores.csv"
+            for tier in experiment.tiers
+            for number in experiment.seeds
+        ]
+        points.append([of, place, crowding, scores])
+    return points
 
 
 def results_of_sample(name):
@@ -289,11 +348,34 @@ def seed(*names):
     return lambda wildcards: study.seed_of(*names, *wildcards)
 
 
+def truth_of(wildcards):
+    """The simulation of a data set; points of a sweep may share one."""
+    owner = swept.owner(wildcards.dataset, "truth")
+    return f"results/data/{owner}/{wildcards.split}/truth.zarr.zip"
+
+
+def localizations_of(wildcards):
+    """The localizations that a data set's graphs are built from; points of a sweep may share."""
+    owner = swept.owner(wildcards.dataset, "localizations")
+    return f"results/data/{owner}/{wildcards.split}/{wildcards.tier}/localizations.zarr.zip"
+
+
+def start_of(wildcards):
+    """The checkpoint that a training begins with, if any: the same seed's where there is one."""
+    start = study.experiments[wildcards.experiment].start
+    if start is None or start.endswith(".safetensors"):
+        return start or []
+    seeds = study.experiments[start].seeds
+    number = int(wildcards.seed) if int(wildcards.seed) in seeds else seeds[0]
+    return f"results/runs/{start}/{wildcards.tier}/seed{number}/checkpoint.safetensors"
+
+
 def of_dataset(path):
-    """Input function: `path` with the experiment's data set filled in."""
+    """Input function: `path` with the experiment's data set filled in, or the one it shares."""
+    stage = next((name for name in ("truth", "localizations") if f"{name}.zarr" in path), "")
 
     def of(wildcards):
-        dataset = study.experiments[wildcards.experiment].dataset
+        dataset = swept.owner(study.experiments[wildcards.experiment].dataset, stage)
         return path.format(**dict(wildcards.items()), dataset=dataset)
 
     return of
@@ -333,6 +415,8 @@ def network_of_sample(wildcards):
 
 def drawn_from(panel):
     """Kinds of stores that a panel is drawn from; whole videos have predictions of their own."""
+    if panel.panel == "curve":
+        return DRAWN["curve"]
     level = study.tasks[study.experiments[panel.of].task].level
     own = {"predictions": "video_predictions"} if level == "graph" else {}
     kinds = [own.get(kind, kind) for kind in DRAWN[panel.panel]]
@@ -347,6 +431,9 @@ def panels(wildcards):
     figure = study.figures[wildcards.figure]
     files = {}
     for letter, panel in figure.panels.items():
+        if panel.panel == "curve":
+            files[letter] = {"sweep": f"results/sweeps/{panel.of}.csv"}
+            continue
         experiment = study.experiments[panel.of]
         data = f"results/data/{experiment.dataset}"
         run = f"results/runs/{panel.of}/{figure.tier}/seed{experiment.seeds[0]}"
@@ -418,7 +505,7 @@ SECONDS_PER_WINDOW_OF_CELLS = 0.1
 def left_out():
     """A line for each figure whose recordings are not on this machine."""
     for name, figure in study.figures.items():
-        absent = {study.experiments[panel.of].dataset for panel in figure.panels.values()}
+        absent = {study.experiments[of].dataset for of in shown_by(name)}
         absent = [missing[dataset] for dataset in sorted(absent) if dataset in missing]
         if absent:
             fetched = any(Path(absent[0]).parent.name == of for of in to_fetch())

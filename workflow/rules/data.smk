@@ -28,7 +28,7 @@ rule simulate:
 rule observe:
     # the tier `coordinates`: true positions, as the paper must have used
     input:
-        truth="results/data/{dataset}/{split}/truth.zarr.zip",
+        truth=truth_of,
     output:
         localizations="results/data/{dataset}/{split}/coordinates/localizations.zarr.zip",
     log:
@@ -54,7 +54,7 @@ rule observe:
 rule render:
     # the tier `images`: spots or holograms on a camera ...
     input:
-        truth="results/data/{dataset}/{split}/truth.zarr.zip",
+        truth=truth_of,
     output:
         movie=temp("results/data/{dataset}/{split}/movie.zarr.zip"),
     log:
@@ -79,7 +79,7 @@ rule localize:
     # ... found again, and matched to the truth
     input:
         movie="results/data/{dataset}/{split}/movie.zarr.zip",
-        truth="results/data/{dataset}/{split}/truth.zarr.zip",
+        truth=truth_of,
     output:
         localizations="results/data/{dataset}/{split}/images/localizations.zarr.zip",
         quality="results/data/{dataset}/{split}/images/quality.json",
@@ -103,7 +103,7 @@ rule localize:
 
 rule graph:
     input:
-        localizations="results/data/{dataset}/{split}/{tier}/localizations.zarr.zip",
+        localizations=localizations_of,
         # measured on the training set, where the settings ask for it
         reach=lambda w: (
             f"results/data/{w.dataset}/reach.json"

@@ -10,6 +10,7 @@ rule train:
             if w.experiment in linking_experiments()
             else of_dataset("results/data/{dataset}/validation/{tier}/graphs.zarr.zip")(w)
         ),
+        start=start_of,
     output:
         checkpoint="results/runs/{experiment}/{tier}/seed{seed}/checkpoint.safetensors",
     log:

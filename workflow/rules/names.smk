@@ -1,6 +1,6 @@
 """Short targets: `snakemake fig4` makes that figure, `snakemake water` that sample, no more."""
 
-for name in [*study.figures, *study.samples]:
+for name in [*study.figures, *study.sweep, *study.samples]:
     if any(name == rule.name for rule in workflow.rules):
         sys.exit(f"error: config.yaml: '{name}' is the name of a rule; choose another")
 
@@ -11,6 +11,16 @@ for name in study.figures:
             name
         input:
             results_of_figure(name),
+        localrule: True
+
+
+for name in study.sweep:
+
+    rule:
+        name:
+            name
+        input:
+            results_of_sweep(name),
         localrule: True
 
 

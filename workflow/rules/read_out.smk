@@ -4,7 +4,7 @@
 rule floor:
     # what no method can beat, and what simpler ones reach, on the very same videos
     input:
-        localizations="results/data/{dataset}/{split}/{tier}/localizations.zarr.zip",
+        localizations=localizations_of,
     output:
         floors="results/data/{dataset}/{split}/{tier}/floors.zarr.zip",
     log:
@@ -30,7 +30,7 @@ rule floor:
 rule floor_motion:
     # the same for exponents, models, and D that switches
     input:
-        localizations="results/data/{dataset}/{split}/{tier}/localizations.zarr.zip",
+        localizations=localizations_of,
         # trees learn from them; the others know the law
         training=lambda w: (
             f"results/data/{w.dataset}/"
@@ -244,7 +244,7 @@ rule figure_scores:
 rule still:
     # the first images of a movie, and of one of each class: what figures show of it
     input:
-        truth="results/data/{dataset}/{split}/truth.zarr.zip",
+        truth=truth_of,
     output:
         still="results/data/{dataset}/{split}/still.zarr.zip",
     log:

@@ -15,4 +15,5 @@ train.fit(
     recipe=Recipe(**params.recipe),
     features=Features(**params.features),
     seed=params.seed,
+    start=snakemake.input.start or None,
 )

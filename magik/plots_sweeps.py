@@ -1,0 +1,117 @@
+"""Panels about sweeps: a score along one axis, of networks and of what they are compared with."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from magik import metrics, plots
+from magik.config import Panel
+from magik.errors import InputError
+
+CROWDING = "crowding c = ρDΔt"
+LINES = ("-", (0, (4, 2)), (0, (1, 1.5)), (0, (4, 1, 1, 1)))
+COLOURS = ("#0b3c5d", "#c0392b", "#2a9d8f", "#e0a100", "#7b4ea3", "0.45", "#8c564b", "0.7")
+
+
+def curve(axes: Axes, lines: pd.DataFrame, label: str, value: str) -> pd.DataFrame:
+    """Lines with a bar of one s.d. over seeds.
+
+    Args:
+        axes: to draw into.
+        lines: columns `series`, `x`, `mean`, `sd` (NaN: of one value) and `network` (bool); each
+            series ordered by x.
+        label: of x.
+        value: of y, with its unit.
+
+    Returns:
+        One row per point: its mean, and its s.d. as the end in y.
+    """
+    networks = lines.groupby("series", sort=False)["network"].first()
+    for place, (series, network) in enumerate(networks.items()):
+        of = lines[lines["series"] == series]
+        style: dict[str, Any] = {"marker": "o", "markersize": 2.2, "linewidth": 1.1}
+        if not network:
+            style = {"linestyle": LINES[1 + place % 3], "linewidth": 0.8}
+        colour = COLOURS[place % len(COLOURS)]
+        spread = of["sd"].to_numpy() if of["sd"].notna().any() else None
+        axes.errorbar(of["x"], of["mean"], spread, color=colour, label=series, capsize=1.5,
+                      elinewidth=0.6, **style)  # fmt: skip
+    if (lines["x"] > 0).all() and lines["x"].max() > 10 * lines["x"].min():
+        axes.set_xscale("log")
+    axes.set(xlabel=label, ylabel=value)
+    axes.legend(frameon=False, fontsize=5, handlelength=2.4, labelspacing=0.25)
+    drawn = lines.rename(columns={"mean": "y", "sd": "y_end"})
+    return plots.source_data(drawn.assign(series=drawn["series"] + f": {value}; y_end: s.d."))
+
+
+def lines_of(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
+    """What a panel draws of a sweep.
+
+    Args:
+        table: `metrics.of_sweep`.
+        panel: of kind curve.
+
+    Returns:
+        As `curve` takes it. Other methods are told apart by name alone: each is a mean over the
+        points at its x, which are of the same localizations wherever their data set is.
+
+    Raises:
+        InputError: if the sweep has not that axis, score, experiment or method, or the axis has
+            no numbers.
+    """
+    axes = metrics.axes_of_sweep(table)
+    if panel.along not in (*axes, "crowding"):
+        raise InputError(
+            f"curve of '{panel.of}': along '{panel.along}'; expected one of "
+            f"{', '.join((*axes, 'crowding'))}"
+        )
+    scored = table[table["quantity"] == panel.score]
+    x = pd.to_numeric(scored[panel.along], errors="coerce")
+    if x.isna().any():
+        raise InputError(
+            f"curve of '{panel.of}': along '{panel.along}' there is not a number everywhere, but "
+            f"{', '.join(map(str, pd.unique(scored[panel.along])[:5]))}"
+        )
+    scored = scored.assign(x=x)
+    network = scored["method"] == "network"
+    chosen = [
+        (name, scored[network & (scored["of"] == of)], True)
+        for of, name in (panel.experiments or {}).items()
+    ] + [
+        (name, scored[scored["method"] == method], False)
+        for method, name in (panel.methods or {}).items()
+    ]
+    parts = []
+    for name, rows, of_network in chosen:
+        if rows.empty:
+            raise InputError(f"curve of '{panel.of}': nothing is known of '{name}', {panel.score}")
+        means = rows.groupby("x")["value"].agg(["mean", "std"]).reset_index()
+        spread = means["std"] if of_network else np.nan
+        parts.append(means.assign(series=name, sd=spread, network=of_network))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _draw_curve(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
+    axes = place.plot()
+    label = CROWDING if panel.along == "crowding" else str(panel.along).replace("_", " ")
+    score = str(panel.score)
+    unit = metrics.QUANTITIES[score].unit
+    named = NAMES.get(score, score.replace("_", " "))
+    value = named if unit == "1" else f"{named} ({unit})"
+    drawn = curve(axes, lines_of(data["sweep"], panel), label, value)
+    if panel.title:
+        axes.set_title(panel.title, pad=3)
+    return drawn
+
+
+NAMES = {
+    "mae_displacement_scaling": "MAE of √(2D)",
+    "mae_diffusivity": "MAE of D",
+    "edge_f1": "F1 of links",
+    "candidate_f1": "F1 of candidate edges",
+}
+
+PANELS: dict[str, plots.Drawer] = {"curve": _draw_curve}

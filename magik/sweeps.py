@@ -1,0 +1,226 @@
+"""One experiment at many settings: every point of a sweep becomes an experiment of its own.
+
+Its name tells the point, as in `crowded_links@dt=0.5`, and so do the paths of all that is made of
+it. What a setting does not touch is shared: points that differ in their recipe have one data set,
+points that differ in how objects are observed have one simulation.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ValidationError
+
+from magik.config import Experiment, Study, Sweep, explain
+from magik.errors import InputError
+
+KINDS = ("dataset", "task", "network", "recipe")
+"""What an experiment names, and a path may lead into."""
+
+SAFE = re.compile(r"[A-Za-z0-9_.+-]+")
+"""What may stand in a path."""
+
+STAGES: dict[str, tuple[str, ...]] = {
+    "truth": ("simulate", "splits"),
+    "localizations": ("simulate", "splits", "observe", "render", "localize", "cells"),
+}
+"""The sections of a data set that each of its stages rests on; a graph rests on all."""
+
+
+class Point(NamedTuple):
+    """One experiment at one point of a sweep.
+
+    Attributes:
+        of: the experiment that is repeated.
+        experiment: its name at this point.
+        place: value of each axis, as it stands in paths.
+    """
+
+    of: str
+    experiment: str
+    place: dict[str, str]
+
+
+class Setting(NamedTuple):
+    """One value of one setting: its path, the name of its axis, and how the value is called."""
+
+    path: tuple[str, ...]
+    axis: str
+    label: str
+    value: Any
+
+
+class Expanded(NamedTuple):
+    """A study with all points of its sweeps.
+
+    Attributes:
+        study: the points among its experiments, made on demand.
+        points: of each sweep.
+        owners: for a data set that shares a stage of `STAGES` with others, the one that makes it.
+    """
+
+    study: Study
+    points: dict[str, tuple[Point, ...]]
+    owners: dict[str, dict[str, str]]
+
+    def owner(self, dataset: str, stage: str) -> str:
+        """The data set whose truth or localizations a data set uses; most have their own."""
+        return self.owners.get(dataset, {}).get(stage, dataset)
+
+
+def expand(study: Study, where: str = "config.yaml") -> Expanded:
+    """A study and the experiments of its sweeps.
+
+    Args:
+        study: as loaded.
+        where: named first in every error.
+
+    Raises:
+        InputError: naming the sweep, the point and what is wrong with it.
+    """
+    made = {f"{kind}s": dict(getattr(study, f"{kind}s")) for kind in (*KINDS, "experiment")}
+    owners: dict[str, dict[str, str]] = {}
+    points: dict[str, list[Point]] = {}
+    for name, sweep in study.sweep.items():
+        try:
+            places = list(settings(sweep))
+            for of, place in itertools.product(sweep.of, places):
+                point = _repeat(study.experiments[of], of, place, made, owners)
+                points.setdefault(name, []).append(point)
+            wide = study.model_copy(update=made)
+            for point in points[name]:
+                wide.must_fit(point.experiment)
+        except ValidationError as error:
+            raise InputError(f"{where}: sweep.{name}: {explain(error)}") from None
+        except ValueError as error:
+            raise InputError(f"{where}: sweep.{name}: {error}") from None
+    return Expanded(
+        study.model_copy(update=made),
+        {name: tuple(of_sweep) for name, of_sweep in points.items()},
+        owners,
+    )
+
+
+def settings(sweep: Sweep) -> Iterator[tuple[Setting, ...]]:
+    """What is set at each point of a sweep.
+
+    Raises:
+        ValueError: if two values would have one name, or a value none that may stand in a path.
+    """
+    paths = list(sweep.grid or sweep.points[0])
+    last = [path.rpartition(".")[2] for path in paths]
+    axes = [name if last.count(name) == 1 else path for name, path in zip(last, paths, strict=True)]
+    named = [_named(path, sweep) for path in paths]
+    for place in itertools.product(*named) if sweep.grid else zip(*named, strict=True):
+        yield tuple(
+            Setting(tuple(path.split(".")), axis, label, value)
+            for path, axis, (label, value) in zip(paths, axes, place, strict=True)
+        )
+
+
+def _named(path: str, sweep: Sweep) -> list[tuple[str, Any]]:
+    """The values of a setting, in the order of the points, and how each is called."""
+    given = sweep.grid.get(path)
+    if isinstance(given, Mapping):
+        pairs = list(given.items())
+    else:
+        values = given if given is not None else [point[path] for point in sweep.points]
+        pairs = [(label_of(value, path), value) for value in values]
+    for label, _ in pairs:
+        if not SAFE.fullmatch(str(label)):
+            raise ValueError(
+                f"{path}: '{label}' cannot stand in a path; expected letters, digits and _ . + -"
+            )
+    labels = [str(label) for label, _ in pairs]
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if sweep.grid and twice is not None:
+        raise ValueError(f"{path}: '{twice}' stands there twice; expected each value once")
+    return [(label, value) for label, (_, value) in zip(labels, pairs, strict=True)]
+
+
+def label_of(value: Any, path: str) -> str:
+    """How a value is called in a path: itself; a list by its items, joined by `-`.
+
+    A range from a value to itself is called like that value.
+
+    Raises:
+        ValueError: if it is a group of settings, which needs a name.
+    """
+    if isinstance(value, Mapping):
+        raise ValueError(f"{path}: {value} needs a name: write the values as NAME: value")
+    if isinstance(value, list | tuple):
+        if len(value) == 2 and value[0] == value[1]:
+            value = value[:1]
+        return "-".join(label_of(item, path) for item in value) or "none"
+    return "none" if value is None else str(value).lower() if value is True else str(value)
+
+
+def _repeat(
+    experiment: Experiment,
+    of: str,
+    place: tuple[Setting, ...],
+    made: dict[str, dict[str, Any]],
+    owners: dict[str, dict[str, str]],
+) -> Point:
+    """One experiment at one point, and the sections that only it has, added to `made`."""
+    given = experiment.model_dump()
+    # first another name, then what lies within
+    for setting in sorted(place, key=lambda each: len(each.path) > 1):
+        if setting.path[0] not in KINDS or len(setting.path) == 1:
+            _put(given, setting)
+    given["on_demand"] = True
+    repeated: Experiment = _checked(Experiment, given, "experiments", of)
+    own: dict[str, str] = {}
+    for kind in KINDS:
+        within = [each for each in place if each.path[0] == kind and len(each.path) > 1]
+        if within:
+            base = given[kind]
+            known = made[f"{kind}s"]
+            if base not in known:
+                raise ValueError(f"{'.'.join(within[0].path)}: there is no {kind} '{base}'")
+            own[kind] = _vary(kind, base, within, known)
+            if kind == "dataset":
+                owners[own[kind]] = {
+                    stage: _vary(kind, base, [s for s in within if s.path[1] in sections], known)
+                    for stage, sections in STAGES.items()
+                }
+    name = name_of(of, place)
+    made["experiments"][name] = repeated.model_copy(update=own)
+    return Point(of, name, {setting.axis: setting.label for setting in place})
+
+
+def name_of(base: str, place: list[Setting] | tuple[Setting, ...]) -> str:
+    """`base@axis=value,axis=value`."""
+    return f"{base}@{','.join(f'{each.axis}={each.label}' for each in place)}"
+
+
+def _vary(kind: str, base: str, place: list[Setting], known: dict[str, Any]) -> str:
+    """The name of a section with some settings changed, which is then among the known."""
+    if not place:
+        return base
+    name = name_of(base, place)
+    changed = known[base].model_dump()
+    for setting in place:
+        _put(changed, setting._replace(path=setting.path[1:]))
+    section = _checked(type(known[base]), changed, f"{kind}s", name)
+    if known.setdefault(name, section) != section:
+        raise ValueError(f"two {kind}s would be called '{name}'; name the values of one otherwise")
+    return name
+
+
+def _put(given: dict[str, Any], setting: Setting) -> None:
+    """Change one setting among those of a section."""
+    *groups, last = setting.path
+    for group in groups:
+        if not isinstance(given.get(group), dict):
+            raise ValueError(f"{'.'.join(setting.path)}: there is no group of settings '{group}'")
+        given = given[group]
+    given[last] = setting.value
+
+
+def _checked(model: type[BaseModel], given: dict[str, Any], *where: str) -> Any:
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise ValueError(explain(error, *where)) from None

@@ -1,0 +1,73 @@
+"""Curves of a sweep: what is drawn is what the table says."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from magik import plots, plots_sweeps
+from magik.config import Figure, Panel
+from magik.errors import InputError
+
+CURVE = {"panel": "curve", "of": "crowding", "along": "dt", "score": "edge_f1"}
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    """F1 of two experiments at three points and two seeds, and of LAP at the same points."""
+    rows = [
+        (of, str(dt), 0.003 * dt, seed, "edge_f1", "network", 0.9 - 0.1 * place - 0.01 * seed)
+        for of in ("ours", "theirs")
+        for place, dt in enumerate((1, 4, 16))
+        for seed in (0, 1)
+    ]
+    rows += [
+        (of, str(dt), 0.003 * dt, np.nan, quantity, "lap", 0.5)
+        for of in ("ours", "theirs")
+        for dt in (1, 4, 16)
+        for quantity in ("edge_f1", "candidate_f1")
+    ]
+    columns = ["of", "dt", "crowding", "seed", "quantity", "method", "value"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def panel(**settings) -> Panel:
+    return Panel(**CURVE | {"experiments": {"ours": "MAGIK"}} | settings)
+
+
+def test_the_lines_are_means_and_deviations_over_seeds(table):
+    lines = plots_sweeps.lines_of(table, panel(methods={"lap": "LAP"}))
+    assert lines["series"].tolist() == ["MAGIK"] * 3 + ["LAP"] * 3
+    assert lines["x"].tolist() == [1, 4, 16] * 2
+    np.testing.assert_allclose(lines["mean"], [0.895, 0.795, 0.695, 0.5, 0.5, 0.5])
+    np.testing.assert_allclose(lines["sd"][:3], 0.01 / np.sqrt(2))
+    assert lines["sd"][3:].isna().all()
+
+
+def test_a_figure_draws_its_curves_and_gives_their_source(table):
+    figure = Figure(title="Crowding", panels={"a": panel(), "b": panel(along="crowding")})
+    data = {letter: {"sweep": table} for letter in figure.panels}
+    canvas, source = plots.draw(figure, data, plots_sweeps.PANELS)
+    assert [axes.get_xlabel() for axes in canvas.axes] == ["dt", plots_sweeps.CROWDING]
+    assert canvas.axes[0].get_ylabel() == "F1 of links"
+    assert canvas.axes[0].get_xscale() == "log"
+    drawn = source[source["panel"] == "b"]
+    np.testing.assert_allclose(drawn["x"], [0.003, 0.012, 0.048])
+    np.testing.assert_allclose(drawn["y"], [0.895, 0.795, 0.695])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"along": "reach"}, "along 'reach'; expected one of dt, crowding"),
+        ({"methods": {"lapi": "LAP-I"}}, "nothing is known of 'LAP-I', edge_f1"),
+        ({"score": "lnk"}, "nothing is known of 'MAGIK', lnk"),
+    ],
+)
+def test_what_the_sweep_has_not_is_refused(table, settings, message):
+    with pytest.raises(InputError, match=message):
+        plots_sweeps.lines_of(table, panel(**settings))
+
+
+def test_an_axis_of_names_has_no_curve(table):
+    with pytest.raises(InputError, match="there is not a number everywhere, but near"):
+        plots_sweeps.lines_of(table.assign(dt="near"), panel())

@@ -1,0 +1,145 @@
+"""Points of a sweep are experiments of their own; what a setting does not touch is shared."""
+
+from pathlib import Path
+
+import pytest
+
+from magik import config, sweeps
+from magik.errors import InputError
+
+ROOT = Path(__file__).parents[1]
+SHIPPED = config.read_yaml(ROOT / "config.yaml")
+
+
+def expanded(**sweep) -> sweeps.Expanded:
+    """The shipped study with one sweep, `mine`, and no figures of others."""
+    changed = SHIPPED | {"sweep": {"mine": sweep}, "figures": {}}
+    return sweeps.expand(config.load(changed, ROOT / "workflow" / "scales"))
+
+
+def test_every_combination_of_a_grid_is_a_point_and_its_name_tells_it():
+    grid = {"dataset.simulate.dt": [0.5, 4], "recipe.epochs": [1, 2, 3]}
+    found = expanded(of=["crowded_links"], grid=grid)
+    names = [point.experiment for point in found.points["mine"]]
+    assert len(set(names)) == 6
+    assert names[0] == "crowded_links@dt=0.5,epochs=1"
+    one = found.study.experiments["crowded_links@dt=4,epochs=3"]
+    assert found.study.datasets[one.dataset].simulate.dt == 4
+    assert found.study.recipes[one.recipe].epochs == 3
+    assert one.on_demand
+    base = found.study.experiments["crowded_links"]
+    assert found.study.datasets[base.dataset].simulate.dt == 1  # as it was
+
+
+def test_listed_points_are_taken_as_they_are():
+    points = [
+        {"dataset.simulate.dt": 1, "network.evidence": 8},
+        {"dataset.simulate.dt": 1, "network.evidence": 16},
+    ]
+    found = expanded(of=["crowded_links", "crowded_diffusivity"], points=points)
+    assert [point.place for point in found.points["mine"][:2]] == [
+        {"dt": "1", "evidence": "8"},
+        {"dt": "1", "evidence": "16"},
+    ]
+    assert len(found.points["mine"]) == 4
+
+
+def test_points_share_what_their_settings_do_not_touch():
+    grid = {"dataset.observe.missed": [[0, 0], [0.3, 0.3]], "recipe.epochs": [1, 2]}
+    found = expanded(of=["crowded_links", "crowded_diffusivity"], grid=grid)
+    used = {found.study.experiments[p.experiment].dataset for p in found.points["mine"]}
+    assert used == {"crowded@missed=0", "crowded@missed=0.3"}  # whatever is learned, how long
+    assert {found.owner(name, "truth") for name in used} == {"crowded"}
+    assert {found.owner(name, "localizations") for name in used} == used
+    reach = expanded(of=["crowded_links"], grid={"dataset.graph.radius": [0.1, 0.2]})
+    assert reach.owner("crowded@radius=0.1", "localizations") == "crowded"
+    moved = expanded(of=["crowded_links"], grid={"dataset.simulate.dt": [1, 2]})
+    assert moved.owner("crowded@dt=2", "truth") == "crowded@dt=2"
+    assert moved.owner("brownian", "truth") == "brownian"
+
+
+def test_another_network_by_name_and_groups_of_settings_by_a_name_given():
+    features = {"both": {"node": ["x", "y"], "edge": ["distance"]}, "one": {"node": []}}
+    found = expanded(
+        of=["crowded_diffusivity"],
+        grid={"network": ["magik_tracks", "magik_moments"], "features": features},
+    )
+    one = found.study.experiments["crowded_diffusivity@network=magik_moments,features=one"]
+    assert one.network == "magik_moments"
+    assert one.features.node == ()
+
+
+@pytest.mark.parametrize(
+    ("sweep", "message"),
+    [
+        ({"of": ["crowded"], "grid": {"network": ["magik"]}}, "sweep.mine.of: no 'crowded'"),
+        ({"of": ["crowded_links"]}, "no grid, no points"),
+        ({"of": ["crowded_links"], "grid": {"dataset.simulate.dt": []}}, "no values"),
+        (
+            {"of": ["crowded_links"], "grid": {"dataset.simulate.dt": [-1]}},
+            "sweep.mine: datasets.crowded@dt=-1.simulate.dt",
+        ),
+        (
+            {"of": ["crowded_links"], "grid": {"dataset.simulat.dt": [1]}},
+            "simulat.dt: there is no group of settings 'simulat'",
+        ),
+        (
+            {"of": ["crowded_links"], "grid": {"recipe.epoch": [1]}},
+            "has no setting 'epoch'. Did you mean 'epochs'?",
+        ),
+        (
+            {"of": ["crowded_links"], "grid": {"network": ["magik"]}},
+            "of kind 'magik' has no soft tracks",
+        ),
+        (
+            {"of": ["crowded_links"], "grid": {"recipe.epochs": [1, 1]}},
+            "'1' stands there twice",
+        ),
+        (
+            {"of": ["crowded_links"], "grid": {"start": ["a/b.safetensors"]}},
+            "'a/b.safetensors' cannot stand in a path",
+        ),
+        (
+            {"of": ["crowded_links"], "grid": {"features": [{"node": []}]}},
+            "needs a name: write the values as NAME: value",
+        ),
+        (
+            {"of": ["crowded_links"], "points": [{"recipe.epochs": 1}, {"seeds": [1]}]},
+            "points.1 sets seeds; expected the same settings in every point: recipe.epochs",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_that_helps(sweep, message):
+    with pytest.raises(InputError) as refused:
+        expanded(**sweep)
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_shipped_sweep_is_the_papers():
+    study = config.load(SHIPPED, ROOT / "workflow" / "scales")
+    found = sweeps.expand(study)
+    crowding = [
+        found.study.datasets[found.study.experiments[point.experiment].dataset].simulate.crowding
+        for point in found.points["crowding"]
+        if point.of == "crowded_links"
+    ]
+    paper = [0.0015, 0.0029, 0.0059, 0.0117, 0.0234, 0.0468, 0.0936]
+    assert crowding == pytest.approx(paper, rel=0.03)
+
+
+def test_start_must_lead_to_a_network_of_the_same_kind():
+    def start(**changes):
+        changed = config.merge(SHIPPED, {"experiments": changes})
+        return config.load(changed, ROOT / "workflow" / "scales")
+
+    wrong = [
+        ({"crowded_links": {"start": "crowded_diffusivity"}}, "has another task"),
+        ({"crowded_links": {"start": "any_linkz"}}, "no 'any_linkz'. Did you mean 'any_links'?"),
+        ({"any_links": {"start": "crowded_links_by_any"}}, "in a circle"),
+        ({"crowded_links": {"recipe": "as_is"}}, "epochs: 0, which is for a network that is"),
+    ]
+    for changes, message in wrong:
+        with pytest.raises(InputError, match=message):
+            start(**changes)
+    assert start(crowded_links={"start": "any_links"}).experiments["crowded_links"].start
