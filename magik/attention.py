@@ -64,10 +64,10 @@ def run(
     """
     torch.set_num_threads(threads)
     trained = train.load(checkpoint)
-    if not isinstance(trained.net, MAGIK):
+    if not isinstance(trained.net, MAGIK) or not _layers(trained.net):
         raise InputError(
-            f"{checkpoint}: has soft tracks in the place of attention; expected a network of kind "
-            "magik. Train one: experiments.NAME.network: magik"
+            f"{checkpoint}: its network has no attention among all nodes; expected a network of "
+            "kind magik. Train one: experiments.NAME.network: magik"
         )
     net = trained.net.to(train.pick_device("auto"))
     examples = GraphSet(graphs, trained.features)

@@ -428,8 +428,12 @@ class Features(Section):
 class Network(Section):
     """The neural network (Methods, "Description of MAGIK")."""
 
-    kind: Literal["magik", "magik_tracks"] = Field(
-        "magik", description="magik: as published; magik_tracks: evidence along soft tracks"
+    kind: Literal[
+        "magik", "magik_tracks", "message_passing", "gated_graph", "graph_transformer"
+    ] = Field(
+        "magik",
+        description="magik: as published; magik_tracks: evidence along soft tracks; the others: "
+        "rivals of Extended Data Table 1",
     )
     encoder: tuple[Count, ...] = Field((32, 64, 96), description="widths; the last is l' = f'")
     decoder: tuple[Count, ...] = Field((96, 64, 32), description="node and edge decoders")
@@ -438,6 +442,12 @@ class Network(Section):
     heads: Count = Field(12, description="Z, attention heads")
     sigma: Positive = Field(0.1, description="initial σ of Eq. 2, in units of length")
     beta: Positive = Field(1.0, description="initial β of Eq. 2")
+    receptive_field: bool = Field(
+        True, description="magik: messages weighted by Eq. 2; false: summed as they are"
+    )
+    attention: bool = Field(
+        True, description="magik: nodes updated by Eq. 4; false: each by itself, by an MLP"
+    )
     evidence: Count = Field(16, description="magik_tracks: numbers pooled along a track")
     moments: bool = Field(
         False,
@@ -446,9 +456,18 @@ class Network(Section):
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
-        if self.kind == "magik" and self.encoder[-1] % self.heads:
+        if self.kind in ("magik", "graph_transformer") and self.encoder[-1] % self.heads:
             raise ValueError(
                 f"heads = {self.heads} must divide the latent width {self.encoder[-1]}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _only_magik_is_ablated(self) -> Self:
+        if self.kind != "magik" and not (self.receptive_field and self.attention):
+            raise ValueError(
+                f"receptive_field, attention = {self.receptive_field}, {self.attention} of a "
+                f"network of kind '{self.kind}'; only kind 'magik' can be without one"
             )
         return self
 
@@ -1172,10 +1191,10 @@ class Study(Section):
             _must_know(f"{where}.motion", panel.motion, simulate.classes)
         if panel.panel == "depth_graph" and simulate.dimensions != 3:
             raise ValueError(f"{where}: '{panel.of}' is of objects in the plane, without depth")
-        if panel.panel in _OF_ATTENTION and network.kind != "magik":
+        if panel.panel in _OF_ATTENTION and not (network.kind == "magik" and network.attention):
             raise ValueError(
                 f"{where}: '{panel.of}' has a network of kind '{network.kind}', without "
-                "attention; expected kind 'magik'"
+                "attention; expected kind 'magik' with it"
             )
 
     def missing_cells(self, root: str | Path) -> dict[str, str]:

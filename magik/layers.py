@@ -28,7 +28,7 @@ SHELVES: dict[str, tuple[str, ...]] = {
         *("motions", "simulate", "optics", "holography", "localize", "lorenz_mie", "refocus"),
         *("microscope", "stacks", "detections", "recordings", "registration", "cells", "graphs"),
     ),
-    "learning": ("dataset", "network", "train", "predict", "attention"),
+    "learning": ("dataset", "blocks", "rivals", "network", "train", "predict", "attention"),
     "read-out": (
         *("export", "floors", "track_features", "floors_motion", "change_points"),
         *("linking", "lineages", "aogm", "linkers", "maps", "metrics"),
@@ -57,7 +57,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "ctc_metrics": ("aogm",),
     "zarr": ("store", "stacks"),
     "torch": SHELVES["learning"],
-    "torch_geometric": ("network",),
+    "torch_geometric": ("blocks", "rivals", "network"),
     "matplotlib": ("plots", "plots_cells", "plots_motion", "plots_sweeps"),
 }
 """The only modules that may import a foreign package."""

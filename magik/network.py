@@ -4,6 +4,7 @@ Inside, lengths are fields of view, or spacings of cells. `MAGIK` reads like the
 FGNN blocks, decoders. `MAGIKTracks` shares its pieces and adds evidence pooled along soft tracks.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -13,7 +14,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch_geometric.utils import scatter, to_dense_batch
 
-from magik import config
+from magik import config, rivals
+from magik.blocks import EdgeUpdate, Overall, at_ends, mlp
 from magik.dataset import Batch
 
 
@@ -28,77 +30,6 @@ class Output(NamedTuple):
     edge: Float[Tensor, " edges"]
     graph: Float[Tensor, "graphs outputs"] | None = None
     links: tuple["Links", ...] = ()
-
-
-class _GeluNorm(torch.autograd.Function):
-    """GELU, then layer normalisation; keeps what went in, not what lies between."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-        shape = [x.shape[-1]]
-        y, mean, rstd = torch.native_layer_norm(F.gelu(x), shape, weight, bias, eps)
-        ctx.save_for_backward(x, weight, bias, mean, rstd)
-        return y
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, bias, mean, rstd = ctx.saved_tensors
-        shape, wanted = [x.shape[-1]], [True, True, True]
-        below, of_weight, of_bias = torch.ops.aten.native_layer_norm_backward(
-            grads[0], F.gelu(x), shape, mean, rstd, weight, bias, wanted
-        )
-        return torch.ops.aten.gelu_backward(below, x), of_weight, of_bias, None
-
-
-class GeluNorm(nn.LayerNorm):
-    """GELU and layer normalisation at the memory of one of them."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Rows of the same shape."""
-        normed: Tensor = _GeluNorm.apply(x, self.weight, self.bias, self.eps)
-        return normed
-
-
-def mlp(*widths: int) -> nn.Sequential:
-    """Linear, GELU and layer normalisation for each width after the first."""
-    layers: list[nn.Module] = []
-    for before, after in pairwise(widths):
-        # GELU is part of what follows; its place keeps the names of shipped weights
-        layers += [nn.Linear(before, after), nn.Identity(), GeluNorm(after)]
-    return nn.Sequential(*layers)
-
-
-def at_ends(rows: Float[Tensor, "edges width"], end: Int[Tensor, " edges"], nodes: int) -> Tensor:
-    """[nodes, width] sum of the rows of the edges that end at each node."""
-    return rows.new_zeros(nodes, rows.shape[1]).index_add(0, end, rows)
-
-
-class EdgeUpdate(nn.Module):
-    """e'' = MLP([v_i, v_j, e]) (Methods, Eq. 1).
-
-    The linear layer acts on the ends before they are gathered: a node is multiplied once, not
-    once for each of its edges.
-    """
-
-    def __init__(self, node_width: int, edge_width: int, width: int):
-        super().__init__()
-        self.sender = nn.Linear(node_width, width, bias=False)
-        self.receiver = nn.Linear(node_width, width, bias=False)
-        self.edge = nn.Linear(edge_width, width)
-        self.norm = GeluNorm(width)
-
-    def forward(
-        self,
-        v: Float[Tensor, "nodes node_width"],
-        e: Float[Tensor, "edges edge_width"],
-        edge_index: Int[Tensor, "2 edges"],
-    ) -> Float[Tensor, "edges width"]:
-        """Updated edges."""
-        sender, receiver = edge_index
-        mixed = self.edge(e)
-        mixed += self.sender(v).index_select(0, sender)
-        mixed += self.receiver(v).index_select(0, receiver)
-        return self.norm(mixed)
 
 
 class LocalReceptiveField(nn.Module):
@@ -167,15 +98,28 @@ class GatedSelfAttention(nn.Module):
 
 
 class FGNN(nn.Module):
-    """Attention-based fingerprinting graph block (Methods, Eqs. 1-4; Ext. Data Fig. 1)."""
+    """Attention-based fingerprinting graph block (Methods, Eqs. 1-4; Ext. Data Fig. 1).
+
+    Without its receptive field the messages are summed as they are. Without its attention Eq. 3 is
+    followed by the MLP alone, node by node, so that a block sees one edge far; u is then read from
+    the mean over the nodes (`Overall`). The paper does not say what took the place of either
+    (Ext. Data Table 1): this is our reading.
+    """
 
     def __init__(self, settings: config.Network):
         super().__init__()
         width = settings.encoder[-1]
         self.edge = EdgeUpdate(width, width, width)
-        self.receptive_field = LocalReceptiveField(settings.sigma, settings.beta)
+        self.receptive_field: nn.Module | None = None
+        if settings.receptive_field:
+            self.receptive_field = LocalReceptiveField(settings.sigma, settings.beta)
         self.local = nn.Linear(2 * width, width, bias=False)
-        self.attention = GatedSelfAttention(width, settings.heads)
+        self.attention: nn.Module | None = None
+        if settings.attention:
+            self.attention = GatedSelfAttention(width, settings.heads)
+        else:
+            self.pointwise = mlp(width, width)
+            self.overall = Overall(width)
 
     def forward(
         self,
@@ -187,9 +131,15 @@ class FGNN(nn.Module):
         """Updated nodes, edges and graph embedding."""
         receiver = batch.edge_index[1]  # messages go forward in time (Fig. 6b)
         e = self.edge(v, e, batch.edge_index)  # Eq. 1
-        w = self.receptive_field(batch.distance)  # Eq. 2
-        inbox = at_ends(w[:, None] * e, receiver, len(v))
+        message = e
+        if self.receptive_field is not None:
+            w = self.receptive_field(batch.distance)  # Eq. 2
+            message = w[:, None] * e
+        inbox = at_ends(message, receiver, len(v))
         h = self.local(torch.cat([v, inbox], dim=-1))  # Eq. 3
+        if self.attention is None:
+            v = self.pointwise(h)
+            return v, e, self.overall(u, v, batch)
         h, real = to_dense_batch(h, batch.graph, batch_size=batch.n_graphs)
         h = torch.cat([u[:, None], h], dim=1)  # H = [U; H~]
         padding = torch.zeros(h.shape[:2], device=h.device, dtype=h.dtype)
@@ -224,11 +174,15 @@ class Encoder(nn.Module):
         return (x - self.mean) / self.sd
 
 
+BLOCKS: dict[str, Callable[[config.Network], nn.Module]] = {"magik": FGNN, **rivals.BLOCKS}
+"""What updates nodes, edges and graph embedding, of each kind of network but `magik_tracks`."""
+
+
 class MAGIK(nn.Module):
-    """The published network: encoders, FGNN blocks, decoders.
+    """The published network: encoders, FGNN blocks, decoders; or a rival, with other blocks.
 
     Args:
-        settings: widths, heads, blocks.
+        settings: kind, widths, heads, blocks.
         features: what the nodes and edges carry.
         head: what the level of the task needs to know.
     """
@@ -240,7 +194,7 @@ class MAGIK(nn.Module):
         self.node_encoder = Encoder(len(features.node), settings.encoder)
         self.edge_encoder = Encoder(len(features.edge), settings.encoder)
         self.u = nn.Parameter(torch.zeros(width))  # "zero-initialized"
-        self.blocks = nn.ModuleList(FGNN(settings) for _ in range(settings.blocks))
+        self.blocks = nn.ModuleList(BLOCKS[settings.kind](settings) for _ in range(settings.blocks))
         self.node_decoder = _decoder(width, settings.decoder, head, "node")
         self.edge_decoder = _decoder(width, settings.decoder, head, "edge")
         self.graph_decoder = _decoder(width, settings.global_decoder, head, "graph")
@@ -656,5 +610,5 @@ def build(
         features: what the nodes and edges carry.
         head: of the task; None: one number of each node.
     """
-    kind = MAGIK if settings.kind == "magik" else MAGIKTracks
+    kind = MAGIKTracks if settings.kind == "magik_tracks" else MAGIK
     return kind(settings, features, head or Head("node"))

@@ -163,10 +163,10 @@ def test_a_video_without_detections_is_left_out(run, drawn):
     np.testing.assert_allclose(seen.contrast, seen.ratio[[0, 2]].mean("video"))
 
 
-def test_soft_tracks_and_unknown_particles_are_refused(run, drawn):
-    tracks = NET.model_copy(update={"kind": "magik_tracks"})
-    with pytest.raises(InputError, match="soft tracks in the place of attention; expected a net"):
-        run(drawn, net=tracks)
+def test_no_attention_and_unknown_particles_are_refused(run, drawn):
+    for other in ({"kind": "magik_tracks"}, {"kind": "gated_graph"}, {"attention": False}):
+        with pytest.raises(InputError, match="no attention among all nodes; expected a network"):
+            run(drawn, net=NET.model_copy(update=other))
     with pytest.raises(InputError, match="the particles are not known"):
         run(drawn.drop_vars("particle"))
     spurious = drawn.assign(particle=("localization", np.full(216, -1)))

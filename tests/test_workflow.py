@@ -402,7 +402,9 @@ def test_a_sweep_is_made_point_by_point_and_goes_on_where_it_was_left(copy):
         "grid": {"dataset.simulate.dt": [0.5, 32]},
     }
     words = copy.overlay({"sweep": {"mine": sweep}})
-    copy.make("results/runs/crowded_links@dt=32/coordinates/seed0/scores.csv", *words, "--cores", "2")
+    copy.make(
+        "results/runs/crowded_links@dt=32/coordinates/seed0/scores.csv", *words, "--cores", "2"
+    )
     assert copy.plan("mine", *words)["train"] == 4  # two for D, one that knows all, twice as it is
     copy.make("mine", *words, "--cores", "2")
     table = pd.read_csv(copy.folder / "results" / "sweeps" / "mine.csv")

@@ -1,0 +1,102 @@
+"""What the blocks of all networks are made of."""
+
+from itertools import pairwise
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch_geometric.utils import scatter
+
+from magik.dataset import Batch
+
+
+class _GeluNorm(torch.autograd.Function):
+    """GELU, then layer normalisation; keeps what went in, not what lies between."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+        shape = [x.shape[-1]]
+        y, mean, rstd = torch.native_layer_norm(F.gelu(x), shape, weight, bias, eps)
+        ctx.save_for_backward(x, weight, bias, mean, rstd)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, bias, mean, rstd = ctx.saved_tensors
+        shape, wanted = [x.shape[-1]], [True, True, True]
+        below, of_weight, of_bias = torch.ops.aten.native_layer_norm_backward(
+            grads[0], F.gelu(x), shape, mean, rstd, weight, bias, wanted
+        )
+        return torch.ops.aten.gelu_backward(below, x), of_weight, of_bias, None
+
+
+class GeluNorm(nn.LayerNorm):
+    """GELU and layer normalisation at the memory of one of them."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Rows of the same shape."""
+        normed: Tensor = _GeluNorm.apply(x, self.weight, self.bias, self.eps)
+        return normed
+
+
+def mlp(*widths: int) -> nn.Sequential:
+    """Linear, GELU and layer normalisation for each width after the first."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        # GELU is part of what follows; its place keeps the names of shipped weights
+        layers += [nn.Linear(before, after), nn.Identity(), GeluNorm(after)]
+    return nn.Sequential(*layers)
+
+
+def at_ends(rows: Float[Tensor, "edges width"], end: Int[Tensor, " edges"], nodes: int) -> Tensor:
+    """[nodes, width] sum of the rows of the edges that end at each node."""
+    return rows.new_zeros(nodes, rows.shape[1]).index_add(0, end, rows)
+
+
+class EdgeUpdate(nn.Module):
+    """e'' = MLP([v_i, v_j, e]) (Methods, Eq. 1).
+
+    The linear layer acts on the ends before they are gathered: a node is multiplied once, not
+    once for each of its edges.
+    """
+
+    def __init__(self, node_width: int, edge_width: int, width: int):
+        super().__init__()
+        self.sender = nn.Linear(node_width, width, bias=False)
+        self.receiver = nn.Linear(node_width, width, bias=False)
+        self.edge = nn.Linear(edge_width, width)
+        self.norm = GeluNorm(width)
+
+    def forward(
+        self,
+        v: Float[Tensor, "nodes node_width"],
+        e: Float[Tensor, "edges edge_width"],
+        edge_index: Int[Tensor, "2 edges"],
+    ) -> Float[Tensor, "edges width"]:
+        """Updated edges."""
+        sender, receiver = edge_index
+        mixed = self.edge(e)
+        mixed += self.sender(v).index_select(0, sender)
+        mixed += self.receiver(v).index_select(0, receiver)
+        return self.norm(mixed)
+
+
+class Overall(nn.Module):
+    """u' = MLP(u + mean of the nodes of the graph): read from the nodes, which do not see it.
+
+    For the blocks without attention, whose graph embedding is no row among the nodes'.
+    """
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.out = mlp(width, width)
+
+    def forward(
+        self, u: Float[Tensor, "graphs width"], v: Float[Tensor, "nodes width"], batch: Batch
+    ) -> Float[Tensor, "graphs width"]:
+        """Updated graph embeddings; the mean of no nodes is 0."""
+        mean = scatter(v, batch.graph, dim_size=batch.n_graphs, reduce="mean")
+        updated: Tensor = self.out(u + mean)
+        return updated

@@ -1,0 +1,106 @@
+"""Blocks of the networks that MAGIK is compared with (Extended Data Table 1).
+
+Only the block differs: encoders, edge update (Methods, Eq. 1) and decoders are those of MAGIK, and
+messages go forward in time. The paper gives these networks by name; the equations are those of
+their own papers with edges as ours, an update a block, no weights shared between blocks.
+"""
+
+from collections.abc import Callable
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch_geometric.nn import TransformerConv
+
+from magik import config
+from magik.blocks import EdgeUpdate, GeluNorm, Overall, at_ends
+from magik.dataset import Batch
+
+
+class MessagePassing(nn.Module):
+    """v_j' = GRU(Σ_i MLP([v_i, v_j, e]), v_j): message passing (Gilmer et al. 2017)."""
+
+    def __init__(self, settings: config.Network):
+        super().__init__()
+        width = settings.encoder[-1]
+        self.edge = EdgeUpdate(width, width, width)
+        self.message = EdgeUpdate(width, width, width)  # the same MLP, of other weights
+        self.node = nn.GRUCell(width, width)
+        self.overall = Overall(width)
+
+    def forward(
+        self,
+        v: Float[Tensor, "nodes width"],
+        e: Float[Tensor, "edges width"],
+        u: Float[Tensor, "graphs width"],
+        batch: Batch,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Updated nodes, edges and graph embedding."""
+        e = self.edge(v, e, batch.edge_index)
+        message = self.message(v, e, batch.edge_index)
+        v = self.node(at_ends(message, batch.edge_index[1], len(v)), v)
+        return v, e, self.overall(u, v, batch)
+
+
+class GatedGraph(nn.Module):
+    """v_j' = GRU(Σ_i sigmoid(G e) ⊙ W v_i, v_j): gated graph sequence (Li et al. 2016).
+
+    Theirs has a W for each of a few types of edges; ours have numbers, which gate it instead.
+    """
+
+    def __init__(self, settings: config.Network):
+        super().__init__()
+        width = settings.encoder[-1]
+        self.edge = EdgeUpdate(width, width, width)
+        self.gate = nn.Linear(width, width)
+        self.message = nn.Linear(width, width, bias=False)
+        self.node = nn.GRUCell(width, width)
+        self.overall = Overall(width)
+
+    def forward(
+        self,
+        v: Float[Tensor, "nodes width"],
+        e: Float[Tensor, "edges width"],
+        u: Float[Tensor, "graphs width"],
+        batch: Batch,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Updated nodes, edges and graph embedding."""
+        sender, receiver = batch.edge_index
+        e = self.edge(v, e, batch.edge_index)
+        message = self.gate(e).sigmoid() * self.message(v).index_select(0, sender)
+        v = self.node(at_ends(message, receiver, len(v)), v)
+        return v, e, self.overall(u, v, batch)
+
+
+class GraphTransformer(nn.Module):
+    """Attention of each node to the senders of its edges: graph transformer (Shi et al. 2021).
+
+    Keys and values know the edge. GELU and layer normalisation follow, as in every MLP here.
+    """
+
+    def __init__(self, settings: config.Network):
+        super().__init__()
+        width, heads = settings.encoder[-1], settings.heads
+        self.edge = EdgeUpdate(width, width, width)
+        self.node = TransformerConv(width, width // heads, heads, edge_dim=width)
+        self.norm = GeluNorm(width)
+        self.overall = Overall(width)
+
+    def forward(
+        self,
+        v: Float[Tensor, "nodes width"],
+        e: Float[Tensor, "edges width"],
+        u: Float[Tensor, "graphs width"],
+        batch: Batch,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Updated nodes, edges and graph embedding."""
+        e = self.edge(v, e, batch.edge_index)
+        v = self.norm(self.node(v, batch.edge_index, e))
+        return v, e, self.overall(u, v, batch)
+
+
+BLOCKS: dict[str, Callable[[config.Network], nn.Module]] = {
+    "message_passing": MessagePassing,
+    "gated_graph": GatedGraph,
+    "graph_transformer": GraphTransformer,
+}
+"""Of each kind of network."""
