@@ -1225,6 +1225,13 @@ class Study(Section):
         Raises:
             InputError: naming the sample and the file.
         """
+        for name, experiment in self.experiments.items():
+            start = experiment.start or ""
+            if start.endswith(".safetensors") and not (Path(root) / start).is_file():
+                raise InputError(
+                    f"config.yaml: experiments.{name}.start: no file '{start}' "
+                    f"(paths start from {Path(root).resolve()})"
+                )
         for name, sample in self.samples.items():
             weights = self.experiments[sample.experiment].weights
             if weights and not (Path(root) / weights).is_file():

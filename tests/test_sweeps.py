@@ -142,4 +142,7 @@ def test_start_must_lead_to_a_network_of_the_same_kind():
     for changes, message in wrong:
         with pytest.raises(InputError, match=message):
             start(**changes)
+    lost = start(crowded_links={"start": "weights/lost.safetensors"})
+    with pytest.raises(InputError, match=r"crowded_links.start: no file 'weights/lost.safeten"):
+        lost.must_find_files(ROOT)
     assert start(crowded_links={"start": "any_links"}).experiments["crowded_links"].start

@@ -5,7 +5,11 @@ from magik.config import Figure, Source
 
 job.start(snakemake.log[0], rule=snakemake.rule)
 read = {name: lambda path, of=of: store.open(path, of) for name, of in schema.LAYOUTS.items()}
-read |= {"scores": metrics.read, "sweep": metrics.read_sweep, "cells": lambda given: cells.recording(Source(**given))}
+read |= {
+    "scores": metrics.read,
+    "sweep": metrics.read_sweep,
+    "cells": lambda given: cells.recording(Source(**given)),
+}
 panels = snakemake.params.paths.items()
 data = {letter: {kind: read[kind](given) for kind, given in of.items()} for letter, of in panels}
 drawers = plots.PANELS | plots_cells.PANELS | plots_motion.PANELS | plots_sweeps.PANELS
