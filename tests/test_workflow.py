@@ -405,7 +405,8 @@ def test_a_sweep_is_made_point_by_point_and_goes_on_where_it_was_left(copy):
     copy.make(
         "results/runs/crowded_links@dt=32/coordinates/seed0/scores.csv", *words, "--cores", "2"
     )
-    assert copy.plan("mine", *words)["train"] == 4  # two for D, one that knows all, twice as it is
+    # two for D, the other for links, one that learns from all, and that twice as it is
+    assert copy.plan("mine", *words)["train"] == 6
     copy.make("mine", *words, "--cores", "2")
     table = pd.read_csv(copy.folder / "results" / "sweeps" / "mine.csv")
     assert set(table["of"]) == set(sweep["of"])
