@@ -25,6 +25,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from magik import physics
 from magik.errors import InputError
 
 Tier = Literal["coordinates", "images"]
@@ -248,7 +249,7 @@ class Simulate(Section):
         if self.dimensions == 3 or self.motion == "landscape":
             return None
         density = sum(self.particles) / 2 / self.field_of_view**2
-        return density * mean(self.diffusivity) * self.interval
+        return float(physics.crowding(density, mean(self.diffusivity), self.interval))
 
 
 class Observe(Section):

@@ -242,9 +242,8 @@ def of_links(
     tier: str,
     seed: int,
     tracks: xr.Dataset,
-    edges: xr.Dataset,
     found: xr.Dataset,
-    threshold: float,
+    candidates: Mapping[str, float],
 ) -> pd.DataFrame:
     """All scores of one training to link simulated objects, and of linear assignment beside it.
 
@@ -253,12 +252,11 @@ def of_links(
         tier: of the localizations.
         seed: of the training.
         tracks: TRACKS that the network's edges were linked to.
-        edges: EDGES with their truth.
         found: FLOORS of the same localizations: tracks of the other linkers.
-        threshold: of the probability of a linked edge.
+        candidates: F1 of the classification of candidate edges, by method (`aogm.candidate_f1`).
 
     Returns:
-        Columns `COLUMNS`: `edge_f1` of the links of tracks, and of the candidate edges alone.
+        Columns `COLUMNS`: `edge_f1` of the links of tracks, one measure for all; `candidate_f1`.
 
     Raises:
         InputError: if the tracks are not of the same localizations as the floors.
@@ -271,14 +269,7 @@ def of_links(
         )
     own = found.assign(track=(("linker", "localization"), tracks["track"].values[None]))
     rows = link_scores(own.assign_attrs(linker=["network"])) + link_scores(found)
-    linked = edges["linked"].values.astype(bool)
-    n = int(linked.sum())
-    for method, said in (
-        ("network", edges["probability"].values > threshold),
-        ("constant", np.ones(len(linked), bool)),  # all of them
-    ):
-        f1 = 2 * int((said & linked).sum()) / max(1, int(said.sum()) + n)
-        rows.append(_row("candidate_f1", method, f1, n))
+    rows += [_row("candidate_f1", method, f1) for method, f1 in candidates.items()]
     return _table(rows, experiment, tier, seed)
 
 
@@ -500,9 +491,9 @@ def of_sweep(
         for column, (name, value) in enumerate({"of": of, **place, "crowding": crowding}.items()):
             table.insert(column, name, value)
         tables.append(table.astype({"crowding": float}))
+    # pandas would let columns without any value decide on the type of others
     kept = [table.dropna(axis="columns", how="all") for table in tables]
-    columns = list(tables[0].columns)
-    return pd.concat(kept, ignore_index=True).reindex(columns=columns)
+    return pd.concat(kept, ignore_index=True).reindex(columns=list(tables[0].columns))
 
 
 def summary_of_sweep(table: pd.DataFrame) -> pd.DataFrame:

@@ -52,30 +52,17 @@ def lines_of(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
 
     Args:
         table: `metrics.of_sweep`.
-        panel: of kind curve.
+        panel: of kind curve, along an axis of numbers (`magik.sweeps`).
 
     Returns:
         As `curve` takes it. Other methods are told apart by name alone: each is a mean over the
         points at its x, which are of the same localizations wherever their data set is.
 
     Raises:
-        InputError: if the sweep has not that axis, score, experiment or method, or the axis has
-            no numbers.
+        InputError: if the sweep has not that score of an experiment or method.
     """
-    axes = metrics.axes_of_sweep(table)
-    if panel.along not in (*axes, "crowding"):
-        raise InputError(
-            f"curve of '{panel.of}': along '{panel.along}'; expected one of "
-            f"{', '.join((*axes, 'crowding'))}"
-        )
     scored = table[table["quantity"] == panel.score]
-    x = pd.to_numeric(scored[panel.along], errors="coerce")
-    if x.isna().any():
-        raise InputError(
-            f"curve of '{panel.of}': along '{panel.along}' there is not a number everywhere, but "
-            f"{', '.join(map(str, pd.unique(scored[panel.along])[:5]))}"
-        )
-    scored = scored.assign(x=x)
+    scored = scored.assign(x=pd.to_numeric(scored[panel.along]))
     network = scored["method"] == "network"
     chosen = [
         (name, scored[network & (scored["of"] == of)], True)

@@ -16,15 +16,13 @@ from magik.blocks import EdgeUpdate, GeluNorm, Overall, at_ends
 from magik.dataset import Batch
 
 
-class MessagePassing(nn.Module):
-    """v_j' = GRU(Σ_i MLP([v_i, v_j, e]), v_j): message passing (Gilmer et al. 2017)."""
+class Block(nn.Module):
+    """Edges as in MAGIK, then nodes as each rival has it, then the graph read from the nodes."""
 
     def __init__(self, settings: config.Network):
         super().__init__()
         width = settings.encoder[-1]
         self.edge = EdgeUpdate(width, width, width)
-        self.message = EdgeUpdate(width, width, width)  # the same MLP, of other weights
-        self.node = nn.GRUCell(width, width)
         self.overall = Overall(width)
 
     def forward(
@@ -36,66 +34,67 @@ class MessagePassing(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Updated nodes, edges and graph embedding."""
         e = self.edge(v, e, batch.edge_index)
-        message = self.message(v, e, batch.edge_index)
-        v = self.node(at_ends(message, batch.edge_index[1], len(v)), v)
+        v = self.nodes(v, e, batch.edge_index)
         return v, e, self.overall(u, v, batch)
 
+    def nodes(self, v: Tensor, e: Tensor, edge_index: Tensor) -> Tensor:
+        """[nodes, width] updated nodes, from [nodes, width] and updated edges [edges, width]."""
+        raise NotImplementedError
 
-class GatedGraph(nn.Module):
+
+class MessagePassing(Block):
+    """v_j' = GRU(Σ_i MLP([v_i, v_j, e]), v_j): message passing (Gilmer et al. 2017)."""
+
+    def __init__(self, settings: config.Network):
+        super().__init__(settings)
+        width = settings.encoder[-1]
+        self.message = EdgeUpdate(width, width, width)  # the same MLP, of other weights
+        self.node = nn.GRUCell(width, width)
+
+    def nodes(self, v: Tensor, e: Tensor, edge_index: Tensor) -> Tensor:
+        """As `Block.nodes`."""
+        message = self.message(v, e, edge_index)
+        updated: Tensor = self.node(at_ends(message, edge_index[1], len(v)), v)
+        return updated
+
+
+class GatedGraph(Block):
     """v_j' = GRU(Σ_i sigmoid(G e) ⊙ W v_i, v_j): gated graph sequence (Li et al. 2016).
 
     Theirs has a W for each of a few types of edges; ours have numbers, which gate it instead.
     """
 
     def __init__(self, settings: config.Network):
-        super().__init__()
+        super().__init__(settings)
         width = settings.encoder[-1]
-        self.edge = EdgeUpdate(width, width, width)
         self.gate = nn.Linear(width, width)
         self.message = nn.Linear(width, width, bias=False)
         self.node = nn.GRUCell(width, width)
-        self.overall = Overall(width)
 
-    def forward(
-        self,
-        v: Float[Tensor, "nodes width"],
-        e: Float[Tensor, "edges width"],
-        u: Float[Tensor, "graphs width"],
-        batch: Batch,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Updated nodes, edges and graph embedding."""
-        sender, receiver = batch.edge_index
-        e = self.edge(v, e, batch.edge_index)
+    def nodes(self, v: Tensor, e: Tensor, edge_index: Tensor) -> Tensor:
+        """As `Block.nodes`."""
+        sender, receiver = edge_index
         message = self.gate(e).sigmoid() * self.message(v).index_select(0, sender)
-        v = self.node(at_ends(message, receiver, len(v)), v)
-        return v, e, self.overall(u, v, batch)
+        updated: Tensor = self.node(at_ends(message, receiver, len(v)), v)
+        return updated
 
 
-class GraphTransformer(nn.Module):
+class GraphTransformer(Block):
     """Attention of each node to the senders of its edges: graph transformer (Shi et al. 2021).
 
     Keys and values know the edge. GELU and layer normalisation follow, as in every MLP here.
     """
 
     def __init__(self, settings: config.Network):
-        super().__init__()
+        super().__init__(settings)
         width, heads = settings.encoder[-1], settings.heads
-        self.edge = EdgeUpdate(width, width, width)
         self.node = TransformerConv(width, width // heads, heads, edge_dim=width)
         self.norm = GeluNorm(width)
-        self.overall = Overall(width)
 
-    def forward(
-        self,
-        v: Float[Tensor, "nodes width"],
-        e: Float[Tensor, "edges width"],
-        u: Float[Tensor, "graphs width"],
-        batch: Batch,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Updated nodes, edges and graph embedding."""
-        e = self.edge(v, e, batch.edge_index)
-        v = self.norm(self.node(v, batch.edge_index, e))
-        return v, e, self.overall(u, v, batch)
+    def nodes(self, v: Tensor, e: Tensor, edge_index: Tensor) -> Tensor:
+        """As `Block.nodes`."""
+        updated: Tensor = self.norm(self.node(v, edge_index, e))
+        return updated
 
 
 BLOCKS: dict[str, Callable[[config.Network], nn.Module]] = {

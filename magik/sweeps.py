@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from magik.config import Experiment, Study, Sweep, explain
+from magik.config import Experiment, Panel, Study, Sweep, explain
 from magik.errors import InputError
 
 KINDS = ("dataset", "task", "network", "recipe")
@@ -95,11 +95,34 @@ def expand(study: Study, where: str = "config.yaml") -> Expanded:
             raise InputError(f"{where}: sweep.{name}: {explain(error)}") from None
         except ValueError as error:
             raise InputError(f"{where}: sweep.{name}: {error}") from None
+    for figure, of_figure in study.figures.items():
+        for letter, panel in of_figure.panels.items():
+            if panel.panel == "curve":
+                _must_run_along(
+                    panel, points[panel.of], f"{where}: figures.{figure}.panels.{letter}"
+                )
     return Expanded(
         study.model_copy(update=made),
         {name: tuple(of_sweep) for name, of_sweep in points.items()},
         owners,
     )
+
+
+def _must_run_along(panel: Panel, points: list[Point], where: str) -> None:
+    """Refuse a curve along what its sweep does not vary, or along names."""
+    axes = {axis: [point.place[axis] for point in points] for axis in points[0].place}
+    if panel.along not in (*axes, "crowding"):
+        raise InputError(
+            f"{where}.along: '{panel.along}'; sweep '{panel.of}' has {', '.join(axes)} "
+            "(and crowding)"
+        )
+    for label in axes.get(panel.along, ()):
+        try:
+            float(label)
+        except ValueError:
+            raise InputError(
+                f"{where}.along: '{panel.along}' has the value '{label}'; expected numbers"
+            ) from None
 
 
 def settings(sweep: Sweep) -> Iterator[tuple[Setting, ...]]:

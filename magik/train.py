@@ -106,7 +106,8 @@ def fit(
     net = network.build(settings, features, Head.of(task, len(outputs)))
     standardise(net, examples)
     if start:
-        mean, sd = begin_with(net, start, task, settings, features)
+        first = begin_with(net, start, task, settings, features)
+        mean, sd = first.target_mean, first.target_sd
     net.to(device)
     optimizer = torch.optim.Adam(net.parameters(), lr=recipe.learning_rate)
     said: dict[str, Any] = {
@@ -123,7 +124,7 @@ def fit(
     if start:
         said["start"] = hashlib.sha256(Path(start).read_bytes()).hexdigest()
         if recipe.epochs == 0:
-            said["trained_on"] = store.said_by(start)["trained_on"]
+            said["trained_on"] = first.trained_on
     key = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
     run = _Run(net, optimizer, key, Path(resume))
     run.load()
@@ -187,20 +188,20 @@ def fit(
 
 def begin_with(
     net: MAGIK | MAGIKTracks, start: str | Path, task: Task, settings: Network, features: Features
-) -> tuple[float, float]:
-    """Give a network the weights of a checkpoint; returns mean and s.d. of its target.
+) -> Trained:
+    """Give a network the weights of a checkpoint, which is returned.
 
     Raises:
         InputError: if the checkpoint is of another task, network or features.
     """
-    first, own = store.said_by(start), {"task": task, "network": settings, "features": features}
-    for name, wanted in own.items():
-        found = type(wanted)(**first[name])  # with the defaults of settings that came later
+    said = store.said_by(start)
+    for name, wanted in {"task": task, "network": settings, "features": features}.items():
+        found = type(wanted)(**said[name])  # with the defaults of settings that came later
         if found != wanted:
             raise InputError(f"{start}: trained with {name} {found}; expected {wanted}")
     trained = load(start)
     net.load_state_dict(trained.net.state_dict())
-    return trained.target_mean, trained.target_sd
+    return trained
 
 
 def _graph_set(path: str | Path, features: Features, task: Task, recipe: Recipe) -> GraphSet:

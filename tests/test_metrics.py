@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from magik import floors, metrics, schema, simulate
+from magik import aogm, floors, metrics, schema, simulate
 from magik.config import Graph, Published, Score, Simulate
 from magik.errors import InputError
 
@@ -313,7 +313,8 @@ def test_links_of_a_network_stand_beside_those_of_other_linkers(found):
     edges = xr.Dataset(
         {"linked": ("edge", [1, 0, 1, 0, 1]), "probability": ("edge", [0.9, 0.8, 0.6, 0.1, 0.2])}
     )
-    table = metrics.of_links("mine", "coordinates", 3, tracks, edges, found, threshold=0.5)
+    said = {"network": aogm.candidate_f1(edges, 0.5), "constant": aogm.candidate_f1(edges, -1)}
+    table = metrics.of_links("mine", "coordinates", 3, tracks, found, said)
     value = table.set_index(["quantity", "method"])["value"]
     assert value["edge_f1", "network"] == pytest.approx(2 * 2 / (2 + 3))  # two of three
     lap = one(metrics.link_scores(found), method="lap")["value"]
@@ -323,7 +324,7 @@ def test_links_of_a_network_stand_beside_those_of_other_linkers(found):
     assert table.loc[table["method"] == "network", "seed"].tolist() == [3, 3]
     other = tracks.assign(row_size=("video", [5, 3]))
     with pytest.raises(InputError, match="must be of the same store"):
-        metrics.of_links("mine", "coordinates", 3, other, edges, found, threshold=0.5)
+        metrics.of_links("mine", "coordinates", 3, other, found, said)
 
 
 def test_a_sweep_is_one_tidy_table_that_comes_back_as_written(tmp_path, found, predictions):

@@ -58,7 +58,6 @@ def test_a_figure_draws_its_curves_and_gives_their_source(table):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"along": "reach"}, "along 'reach'; expected one of dt, crowding"),
         ({"methods": {"lapi": "LAP-I"}}, "nothing is known of 'LAP-I', edge_f1"),
         ({"score": "lnk"}, "nothing is known of 'MAGIK', lnk"),
     ],
@@ -66,8 +65,3 @@ def test_a_figure_draws_its_curves_and_gives_their_source(table):
 def test_what_the_sweep_has_not_is_refused(table, settings, message):
     with pytest.raises(InputError, match=message):
         plots_sweeps.lines_of(table, panel(**settings))
-
-
-def test_an_axis_of_names_has_no_curve(table):
-    with pytest.raises(InputError, match="there is not a number everywhere, but near"):
-        plots_sweeps.lines_of(table.assign(dt="near"), panel())

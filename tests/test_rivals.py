@@ -93,7 +93,7 @@ def reach(settings: Network, blocks: int) -> list[int]:
     """The nodes of the chain whose answer changes with the intensity of the first."""
     net, cut = built(settings.model_copy(update={"blocks": blocks})), chain()
     nodes = cut.nodes.clone()
-    nodes[0, -1] += 1
+    nodes[0, -1] *= -1  # no small step: a layer normalisation follows
     apart = (net(cut).node - net(replace(cut, nodes=nodes)).node).abs()[:, 0]
     return torch.nonzero(apart > 1e-6)[:, 0].tolist()
 

@@ -146,3 +146,25 @@ def test_start_must_lead_to_a_network_of_the_same_kind():
     with pytest.raises(InputError, match=r"crowded_links.start: no file 'weights/lost.safeten"):
         lost.must_find_files(ROOT)
     assert start(crowded_links={"start": "any_links"}).experiments["crowded_links"].start
+
+
+@pytest.mark.parametrize(
+    ("along", "grid", "message"),
+    [
+        ("reach", {"dataset.simulate.dt": [1, 2]}, "along: 'reach'; sweep 'mine' has dt (and"),
+        (
+            "network",
+            {"network": ["magik_tracks"]},
+            "along: 'network' has the value 'magik_tracks'; expected numbers",
+        ),
+    ],
+)
+def test_a_curve_runs_along_an_axis_of_numbers(along, grid, message):
+    curve = {"panel": "curve", "of": "mine", "along": along, "score": "edge_f1"}
+    panel = curve | {"experiments": {"crowded_links": "MAGIK"}}
+    figure = {"title": "Mine", "panels": {"a": panel}}
+    sweep = {"mine": {"of": ["crowded_links"], "grid": grid}}
+    changed = SHIPPED | {"sweep": sweep, "figures": {"drawn": figure}}
+    with pytest.raises(InputError) as refused:
+        sweeps.expand(config.load(changed, ROOT / "workflow" / "scales"))
+    assert f"figures.drawn.panels.a.{message}" in str(refused.value)
