@@ -25,7 +25,6 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from magik import physics
 from magik.errors import InputError
 
 Tier = Literal["coordinates", "images"]
@@ -249,7 +248,8 @@ class Simulate(Section):
         if self.dimensions == 3 or self.motion == "landscape":
             return None
         density = sum(self.particles) / 2 / self.field_of_view**2
-        return float(physics.crowding(density, mean(self.diffusivity), self.interval))
+        # as physics.crowding, without numpy: settings are read in a moment
+        return density * mean(self.diffusivity) * self.interval
 
 
 class Observe(Section):
