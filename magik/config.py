@@ -454,6 +454,12 @@ class Network(Section):
         False,
         description="magik_tracks: also the mean and s.d. of every edge feature along a track",
     )
+    matching: int = Field(
+        0,
+        ge=0,
+        description="magik_tracks: rounds in which links exclude each other, one at each end of "
+        "an object; 0: either end chooses for itself, so that cells can divide",
+    )
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:

@@ -368,6 +368,21 @@ def log_choice(
     return score - log_total[choice], -log_total
 
 
+def log_others(
+    score: Float[Tensor, " edges"], choice: Int[Tensor, " edges"], choices: int
+) -> Float[Tensor, " edges"]:
+    """log(1 + Σ exp(score)) over the other edges at the choice of each: what speaks against it.
+
+    In double precision: a sum that one edge makes up almost alone is still told without it.
+    """
+    score = score.double()
+    top = scatter(score.detach(), choice, dim_size=choices, reduce="max").clamp_min(0)
+    each = (score - top[choice]).exp()
+    total = scatter(each, choice, dim_size=choices, reduce="sum") + (-top).exp()
+    others = (total[choice] - each).clamp_min(1e-15)
+    return (top[choice] + others.log()).float()
+
+
 class Links(NamedTuple):
     """Log-probabilities of links, as their receivers and as their senders see it."""
 
@@ -375,6 +390,34 @@ class Links(NamedTuple):
     into_none: Float[Tensor, " nodes"]
     out_of: Float[Tensor, " edges"]
     out_of_none: Float[Tensor, " nodes"]
+
+    @classmethod
+    def of(
+        cls,
+        score: Float[Tensor, " edges"],
+        edge_index: Int[Tensor, "2 edges"],
+        nodes: int,
+        rounds: int = 0,
+    ) -> "Links":
+        """Probabilities of links that compete at both ends.
+
+        Without rounds each end chooses for itself. Each round of belief propagation tells either
+        end how free the other one is; on a tree they end at the exact marginals of all ways to
+        link each node to one sender and one receiver at most, on other graphs close to them
+        (Williams & Lau, IEEE Trans. Aerosp. Electron. Syst. 50, 2942 (2014)).
+
+        Args:
+            score: log-odds of each edge against no link.
+            edge_index: sender and receiver of each.
+            nodes: number of nodes.
+            rounds: of belief propagation.
+        """
+        sender, receiver = edge_index
+        into = out_of = score
+        for _ in range(rounds):
+            out_of = score - log_others(into, receiver, nodes)
+            into = score - log_others(out_of, sender, nodes)
+        return cls(*log_choice(into, receiver, nodes), *log_choice(out_of, sender, nodes))
 
     def weight(self) -> Float[Tensor, " edges"]:
         """Geometric mean of the two probabilities of an edge."""
@@ -416,9 +459,9 @@ class SoftTracks(nn.Module):
 
     An edge's score competes with those of the other senders of its receiver and, separately,
     with those of the other receivers of its sender, "none" being one more choice at each end;
-    its weight is the geometric mean of the two probabilities. Evidence then flows along the
-    weighted edges as in a forward-backward pass over uncertain links. A learned share of it is
-    forgotten at each step, for objects whose motion changes.
+    its weight is the geometric mean of the two probabilities (see `Links.of`). Evidence then
+    flows along the weighted edges as in a forward-backward pass over uncertain links. A learned
+    share of it is forgotten at each step, for objects whose motion changes.
 
     What reached a link's sender from the past and its receiver from the future, neither of which
     came over the link itself, informs its score in the next round.
@@ -429,12 +472,14 @@ class SoftTracks(nn.Module):
         measured: edge features of which mean and s.d. along the track flow, too, of which nothing
             is forgotten. The s.d. of the logarithm of a step tells, whatever D is, whether D is
             the same all along.
+        matching: rounds in which the two ends of all links agree.
     """
 
-    def __init__(self, width: int, evidence: int, measured: int):
+    def __init__(self, width: int, evidence: int, measured: int, matching: int = 0):
         super().__init__()
         self.sizes = [evidence - 1, evidence]
         self.measured = measured
+        self.matching = matching
         flowing = evidence + 2 * measured
         self.score = nn.Sequential(mlp(width + 2 * flowing, width), nn.Linear(width, 1))
         says = nn.Linear(width, sum(self.sizes))
@@ -454,10 +499,9 @@ class SoftTracks(nn.Module):
         order: Tape,
     ) -> tuple[Tensor, Tensor, Tensor, Links]:
         """Evidence of each node's track, what came from the past and the future, and the links."""
-        sender, receiver = batch.edge_index
         score = self._score(e, past, future, batch.edge_index)
         found, keep = self.of_edge(e).split(self.sizes, dim=-1)
-        links = Links(*log_choice(score, receiver, len(v)), *log_choice(score, sender, len(v)))
+        links = Links.of(score, batch.edge_index, len(v), self.matching)
         weight = links.weight()[:, None]
 
         kept = keep.sigmoid()
@@ -521,7 +565,7 @@ class TrackBlock(nn.Module):
         self.edge = EdgeUpdate(width, width, width)
         self.receptive_field = LocalReceptiveField(settings.sigma, settings.beta)
         self.local = mlp(3 * width, width)
-        self.tracks = SoftTracks(width, settings.evidence, measured)
+        self.tracks = SoftTracks(width, settings.evidence, measured, settings.matching)
 
     def forward(
         self,

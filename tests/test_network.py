@@ -1,5 +1,6 @@
 """What any network here must satisfy, and the equations of the paper one by one."""
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -240,6 +241,47 @@ def test_choices_of_a_node_and_none_add_up_to_one():
     assert none[3] == 0, "a node without candidates has no choice"
 
 
+def marginals(score: list[float], edges: list[tuple[int, int]]) -> list[float]:
+    """Probability of each edge over all sets in which no sender and no receiver occurs twice."""
+    total, found = 0.0, [0.0] * len(edges)
+    for chosen in itertools.product([False, True], repeat=len(edges)):
+        taken = [edge for edge, is_taken in zip(edges, chosen, strict=True) if is_taken]
+        senders, receivers = {a for a, _ in taken}, {b for _, b in taken}
+        if len(senders) < len(taken) or len(receivers) < len(taken):
+            continue
+        weight = math.exp(sum(s for s, is_taken in zip(score, chosen, strict=True) if is_taken))
+        total += weight
+        found = [f + weight * is_taken for f, is_taken in zip(found, chosen, strict=True)]
+    return [f / total for f in found]
+
+
+@pytest.mark.parametrize(
+    ("edges", "within"),
+    [
+        ([(0, 3), (0, 4), (1, 4), (1, 5)], 1e-5),  # a tree
+        ([(0, 3), (0, 4), (1, 3), (1, 4)], 0.05),  # two objects that meet
+    ],
+)
+def test_links_that_exclude_each_other_have_the_marginals_of_all_matchings(edges, within):
+    score = [3.0, 1.0, 2.0, -1.0]
+    expected = torch.tensor(marginals(score, edges))
+    index = torch.tensor(edges).T
+    agreed = network.Links.of(torch.tensor(score), index, 6, rounds=8)
+    torch.testing.assert_close(agreed.into.exp(), expected, atol=within, rtol=0)
+    torch.testing.assert_close(agreed.out_of.exp(), expected, atol=within, rtol=0)
+    alone = network.Links.of(torch.tensor(score), index, 6)
+    assert (alone.into.exp() - expected).abs().max() > 0.1, "test invalid"
+
+
+def test_what_speaks_against_a_certain_link_is_told_without_it():
+    score = torch.tensor([20.0, 0.0, 20.0], requires_grad=True)
+    others = network.log_others(score, torch.tensor([0, 0, 1]), choices=2)
+    expected = torch.tensor([math.log(2), math.log(1 + math.exp(20)), 0.0])
+    torch.testing.assert_close(others, expected, atol=1e-4, rtol=1e-6)
+    others.sum().backward()
+    assert torch.isfinite(score.grad).all()
+
+
 def test_evidence_flows_along_certain_links_as_running_sums(examples):
     """With every true link at weight 1 and all others at 0, evidence counts a track's steps."""
     cut = examples.cut(0)
@@ -266,14 +308,11 @@ def test_evidence_flows_over_gaps():
 
 def test_the_link_loss_is_least_for_the_truth(examples):
     cut = examples.cut(0)
-    sender, receiver = cut.edge_index
     n = len(cut.frame)
 
     def loss(linked: torch.Tensor) -> float:
         score = torch.where(linked, 20.0, -20.0)
-        found = network.Links(
-            *network.log_choice(score, receiver, n), *network.log_choice(score, sender, n)
-        )
+        found = network.Links.of(score, cut.edge_index, n)
         return float(found.loss(cut.linked, cut.edge_index))
 
     assert loss(cut.linked) < 1e-6
@@ -287,11 +326,8 @@ def test_the_parent_choice_leaves_daughters_free(examples):
     built = graphs.build(dividing(), Graph(radius=0.3))
     batch = dataset.GraphSet(built, Features(node=(), edge=("distance",))).cut(0)
     score = torch.where(batch.linked, 20.0, -20.0)
-    sender, receiver = batch.edge_index
     nodes = len(batch.frame)
-    links = network.Links(
-        *network.log_choice(score, receiver, nodes), *network.log_choice(score, sender, nodes)
-    )
+    links = network.Links.of(score, batch.edge_index, nodes)
     assert float(links.parent_choice(batch.linked, batch.edge_index)) == pytest.approx(0, abs=1e-6)
     both = float(links.loss(batch.linked, batch.edge_index))
     assert both == pytest.approx(2 * np.log(2) / (2 * nodes), rel=1e-4)
