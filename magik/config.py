@@ -426,6 +426,10 @@ class Features(Section):
     edge: tuple[EdgeFeature, ...] = ("distance",)
 
 
+MOST_EIGENVECTORS = 32
+"""That a positional encoding may have: a batch holds a sign for each."""
+
+
 class Network(Section):
     """The neural network (Methods, "Description of MAGIK")."""
 
@@ -449,6 +453,11 @@ class Network(Section):
     attention: bool = Field(
         True, description="magik: nodes updated by Eq. 4; false: each by itself, by an MLP"
     )
+    laplacian: Annotated[int, Field(ge=0, le=MOST_EIGENVECTORS)] = Field(
+        0,
+        description="eigenvectors of the graph's Laplacian that nodes are given beside their "
+        "features; 0: none (not magik_tracks)",
+    )
     evidence: Count = Field(16, description="magik_tracks: numbers pooled along a track")
     moments: bool = Field(
         False,
@@ -460,6 +469,15 @@ class Network(Section):
         if self.kind in ("magik", "graph_transformer") and self.encoder[-1] % self.heads:
             raise ValueError(
                 f"heads = {self.heads} must divide the latent width {self.encoder[-1]}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _tracks_have_no_eigenvectors(self) -> Self:
+        if self.kind == "magik_tracks" and self.laplacian:
+            raise ValueError(
+                f"laplacian = {self.laplacian} of a network of kind 'magik_tracks'; expected 0, or "
+                "another kind"
             )
         return self
 
