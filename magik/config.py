@@ -817,6 +817,10 @@ Score = Literal[
     "division_f1",
     "tra",
     "det",
+    "parameters",
+    "graph_passes",
+    "training_seconds",
+    "training_cpu_seconds",
 ]
 """The quantities of `magik.metrics`, which has their units."""
 

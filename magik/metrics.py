@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Float, Int
 
-from magik import change_points, floors, job, physics, schema
+from magik import change_points, floors, job, physics, schema, store
 from magik.config import Published, Simulate
 from magik.errors import InputError
 
@@ -58,6 +58,10 @@ QUANTITIES: dict[str, Quantity] = {
     "division_f1": Quantity("1", "high"),
     "tra": Quantity("1", "high"),
     "det": Quantity("1", "high"),
+    "parameters": Quantity("1", "low"),
+    "graph_passes": Quantity("1", "low"),
+    "training_seconds": Quantity("s", "low"),
+    "training_cpu_seconds": Quantity("s", "low"),
 }
 
 COLUMNS = (
@@ -526,6 +530,33 @@ def write(table: pd.DataFrame, path: str | Path) -> None:
 def read(path: str | Path) -> pd.DataFrame:
     """Scores of one training, as `write` wrote them."""
     return _typed(pd.read_csv(path, keep_default_na=True).fillna({"read_out": ""}))
+
+
+def read_training(
+    scores: str | Path, checkpoint: str | Path, benchmark: str | Path
+) -> pd.DataFrame:
+    """Scores of one training, as `read`, and what it cost.
+
+    A training that was interrupted counts the seconds since it last went on.
+
+    Args:
+        scores: of the training.
+        checkpoint: says how many parameters the network has, and how many graphs passed through.
+        benchmark: as Snakemake wrote it: seconds on the clock and of the processor. Where it was
+            deleted they are left out, as are those of a job that was too short to be measured.
+    """
+    table = read(scores)
+    said = store.said_by(checkpoint)
+    cost = {name: float(said[name]) for name in ("parameters", "graph_passes")}
+    if Path(benchmark).exists():
+        measured = pd.read_csv(benchmark, sep="\t").iloc[0]
+        for name, column in (("training_seconds", "s"), ("training_cpu_seconds", "cpu_time")):
+            cost[name] = pd.to_numeric(measured[column], errors="coerce")
+    rows = [_row(name, "network", value) for name, value in cost.items() if np.isfinite(value)]
+    experiment, tier, seed = table.loc[
+        table["method"] == "network", ["experiment", "tier", "seed"]
+    ].iloc[0]
+    return pd.concat([table, _table(rows, experiment, tier, int(seed))], ignore_index=True)
 
 
 def read_sweep(path: str | Path) -> pd.DataFrame:

@@ -278,19 +278,31 @@ def results_of_sweep(name):
 
 @cache
 def points_of(sweep):
-    """Of each point what is repeated, its place, the crowding, and the scores of its trainings."""
+    """Of each point what is repeated, its place, the crowding, and files of its trainings.
+
+    Points whose recordings are not here are left out, unless that were all.
+    """
     points = []
-    for of, name, place in swept.points[sweep]:
+    for of, name, place in present(sweep) or swept.points[sweep]:
         experiment = study.experiments[name]
         dataset = study.datasets[experiment.dataset]
         crowding = None if dataset.cells else dataset.simulate.crowding
-        scores = [
-            f"results/runs/{name}/{tier}/seed{number}/scores.csv"
+        trainings = [
+            (
+                f"results/runs/{name}/{tier}/seed{number}/scores.csv",
+                f"results/runs/{name}/{tier}/seed{number}/checkpoint.safetensors",
+                f"results/benchmarks/train/{name}/{tier}/seed{number}.tsv",
+            )
             for tier in experiment.tiers
             for number in experiment.seeds
         ]
-        points.append([of, place, crowding, scores])
+        points.append([of, place, crowding, trainings])
     return points
+
+
+def present(sweep):
+    """The points of a sweep whose recordings, if any, are on this machine."""
+    return [point for point in swept.points[sweep] if here(point.experiment)]
 
 
 def results_of_sample(name):
