@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import math
 import re
 import sys
 from functools import cache
@@ -74,18 +75,35 @@ DRAWN = {
 def any_of(names):
     """A wildcard's pattern: one of these names, or nothing at all.
 
-    The points of a sweep share the beginning of their names, which is looked at once.
+    Short, as Snakemake reads it again for every file: the points of a sweep share the beginning
+    of their names, and those of a whole grid are told by the values on each axis.
     """
     points = {}
     for name in map(str, names):
         base, _, point = name.partition("@")
-        points.setdefault(base, []).append(re.escape(f"@{point}") if point else "")
+        axes = tuple(setting.partition("=")[0] for setting in point.split(","))
+        points.setdefault(base, {}).setdefault(axes, set()).add(tuple(point.split(",")))
     return (
         "|".join(
-            base + (f"(?:{'|'.join(of)})" if of != [""] else "") for base, of in points.items()
+            re.escape(base) + one_of("@" * (axes != ("",)) + grid(of) for axes, of in named.items())
+            for base, named in points.items()
         )
         or "(?!)"
     )
+
+
+def grid(points):
+    """A pattern of points, each a tuple of settings: one of the values of each, if that is all."""
+    values = [one_of(map(re.escape, sorted(set(axis)))) for axis in zip(*points)]
+    if math.prod(len(set(axis)) for axis in zip(*points)) == len(points):
+        return ",".join(values)
+    return one_of(",".join(map(re.escape, point)) for point in sorted(points))
+
+
+def one_of(patterns):
+    """Any of these patterns."""
+    patterns = list(patterns)
+    return patterns[0] if len(patterns) == 1 else f"(?:{'|'.join(patterns)})"
 
 
 @cache
