@@ -1002,6 +1002,28 @@ class Sweep(Section):
         return self
 
 
+class Column(Section):
+    """One task of a table."""
+
+    title: str
+    scores: tuple[Score, ...] = Field(min_length=1)
+
+
+class Table(Section):
+    """Networks side by side (`magik.tables`): points of sweeps, at one experiment or several."""
+
+    title: str
+    sweeps: tuple[Name, ...] = Field(min_length=1, description="whose points are rows; of one axis")
+    rows: dict[str, str] = Field(
+        min_length=1,
+        description="values on that axis, and how each is called; all are compared with the first",
+    )
+    columns: dict[Name, Column] = Field(min_length=1, description="experiments of the sweeps")
+    methods: dict[Name, str] = Field(
+        {}, description="other methods that have a row, and how each is called"
+    )
+
+
 class Published(Section):
     """A number of the paper, for the score tables."""
 
@@ -1009,6 +1031,10 @@ class Published(Section):
     tier: Tier = "coordinates"
     score: Score
     value: float
+    sd: Positive | None = None
+    at: str | None = Field(
+        None, description="row of a table that it belongs to; null: the experiment as it is"
+    )
     source: str
 
 
@@ -1025,6 +1051,7 @@ class Study(Section):
     experiments: dict[Name, Experiment]
     figures: dict[Name, Figure] = {}
     sweep: dict[Name, Sweep] = {}
+    tables: dict[Name, Table] = {}
     samples: dict[Name, Sample] = {}
     published: tuple[Published, ...] = ()
 
@@ -1037,6 +1064,11 @@ class Study(Section):
                 raise ValueError(f"sweep.{name}: a figure or sample has this name too")
             for repeated in sweep.of:
                 _must_know(f"sweep.{name}.of", repeated, self.experiments)
+        for name, table in self.tables.items():
+            if name in self.figures or name in self.samples or name in self.sweep:
+                raise ValueError(f"tables.{name}: a figure, sweep or sample has this name too")
+            for sweep_name in table.sweeps:
+                _must_know(f"tables.{name}.sweeps", sweep_name, self.sweep)
         for name, figure in self.figures.items():
             for letter, panel in figure.panels.items():
                 where = f"figures.{name}.panels.{letter}"

@@ -40,7 +40,7 @@ SHELVES: dict[str, tuple[str, ...]] = {
     ),
     "read-out": (
         *("export", "floors", "track_features", "floors_motion", "change_points"),
-        *("linking", "lineages", "aogm", "linkers", "maps", "metrics"),
+        *("linking", "lineages", "aogm", "linkers", "maps", "metrics", "tables"),
         *("movies", "plots", "plots_cells", "plots_motion", "plots_sweeps"),
     ),
 }

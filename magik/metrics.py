@@ -433,7 +433,8 @@ def collect(scores: Sequence[pd.DataFrame], published: Sequence[Published] = ())
         best that links first) and which one, constant, paper and where it stands there, n.
     """
     table = pd.concat([_typed(each) for each in scores], ignore_index=True)
-    of_paper = {(number.experiment, number.tier, number.score): number for number in published}
+    whole = [number for number in published if number.at is None]
+    of_paper = {(number.experiment, number.tier, number.score): number for number in whole}
     rows = []
     for case, group in table.groupby(CASE, sort=True, dropna=False):
         row = dict(zip(CASE, case, strict=True))
@@ -572,10 +573,10 @@ def write_page(table: pd.DataFrame, path: str | Path) -> None:
     with pd.option_context("display.max_colwidth", None):  # a source is never cut short
         body = shown.to_html(index=False, na_rep="", float_format="{:.3g}".format, border=0)
     with job.whole(path) as aside:
-        aside.write_text(f"{_PAGE}{body}\n", "utf-8")
+        aside.write_text(f"{PAGE}{body}\n", "utf-8")
 
 
-_PAGE = """<!doctype html>
+PAGE = """<!doctype html>
 <meta charset="utf-8">
 <title>Scores</title>
 <style>
@@ -585,3 +586,4 @@ th, td { padding: 0.3em 0.7em; text-align: left; border-bottom: 1px solid #ddd; 
 th { position: sticky; top: 0; background: #fff; }
 </style>
 """
+"""How a page of a table begins."""

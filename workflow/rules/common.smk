@@ -256,6 +256,7 @@ wildcard_constraints:
     seed=any_of(sorted({s for e in study.experiments.values() for s in e.seeds})),
     split=any_of(SPLITS),
     sweep=any_of(study.sweep),
+    table=any_of(study.tables),
     tier=any_of(TIERS),
 
 
@@ -316,6 +317,16 @@ def points_of(sweep):
         ]
         points.append([of, place, crowding, trainings])
     return points
+
+
+def results_of_table(name):
+    return [f"results/tables/{name}.{kind}" for kind in ("csv", "html")]
+
+
+def absent_of(table):
+    """Experiments of a table whose recordings are not here, and the first path missing."""
+    datasets = {of: study.experiments[of].dataset for of in study.tables[table].columns}
+    return {of: missing[dataset] for of, dataset in datasets.items() if dataset in missing}
 
 
 def present(sweep):
@@ -543,6 +554,15 @@ def left_out():
                 f"  {name}: skipped, '{absent[0]}' is not on this machine. Put it there"
                 + (f"; `snakemake --cores all {name}` downloads it" if fetched else "")
             )
+    for name in study.tables:
+        for of, path in absent_of(name).items():
+            folder = Path(path).parent
+            fetched = (
+                f"; `snakemake --cores 1 {folder}` downloads it"
+                if folder.name in to_fetch()
+                else ""
+            )
+            yield f"  {name}: without {of}, '{path}' is not on this machine (data/README.md){fetched}"
     absent = [name for name, one in study.experiments.items() if one.tiers and not here(name)]
     if absent:
         yield f"  their recordings are not here, so they are not trained: {', '.join(absent)}"
