@@ -22,7 +22,7 @@ COLUMNS = (
 """Of the source data; `row` is a point's value on the axis of its sweep, or another method."""
 
 ALIKE = "≈"
-"""Marks a difference that is smaller than the spread."""
+"""Marks a difference that is no larger than the spread."""
 
 
 def compare(
@@ -33,8 +33,8 @@ def compare(
 ) -> pd.DataFrame:
     """Means and spreads of every network at every task, each beside the first network.
 
-    Two networks differ at a score where their means are apart by no less than the root of the sum
-    of the squares of their standard deviations over trainings.
+    Two networks differ at a score where their means are apart by more than the root of the sum of
+    the squares of their standard deviations over trainings.
 
     Args:
         sweeps: tables of `metrics.of_sweep`, of one axis each.
@@ -103,7 +103,7 @@ def _beside(own: pd.Series, first: pd.Series) -> dict[str, object]:
     """How far a network is from the first, and whether that is more than the spread."""
     difference = own["mean"] - first["mean"]
     spread = np.hypot(own["std"], first["std"])
-    differs = bool(abs(difference) >= spread) if np.isfinite(spread) else pd.NA
+    differs = bool(abs(difference) > spread) if np.isfinite(spread) else pd.NA
     return {"difference": difference, "spread": spread, "differs": differs}
 
 
@@ -179,7 +179,7 @@ def notes(
     lines = [
         f"Scale: {scale}. Mean ± s.d. over {trainings} trainings of each network, which differ in "
         "their seed and share their data; the s.d. of so few is itself rough.",
-        f"{ALIKE}: no different from {first}: |difference| < √(s₁² + s₂²), s₁ and s₂ their s.d."
+        f"{ALIKE}: no farther from {first} than the spread: |difference| ≤ √(s₁² + s₂²)."
         + (
             " Of a single training no spread is known, and nothing is marked."
             * bool(seeds.min() < 2)

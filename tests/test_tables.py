@@ -64,6 +64,13 @@ def test_each_network_stands_beside_the_first(sweeps):
     assert np.isnan(found.loc["constant", "parameters"])
 
 
+def test_equal_scores_without_spread_are_no_difference():
+    scores = {"whole": (0.9, 0.9), "less": (0.9, 0.9)}
+    sweep = sweep_of("moving", "network", ["whole", "less"], "mae_displacement_scaling", scores)
+    found = tables.compare([sweep], TABLE, absent=ABSENT).set_index("row")
+    assert not found.loc["less", "differs"]
+
+
 def test_of_one_training_no_difference_is_called_anything(sweeps):
     single = [sweep[sweep["seed"] == 0] for sweep in sweeps]
     found = tables.compare(single, TABLE, absent=ABSENT)
@@ -98,7 +105,7 @@ def test_what_people_read(sweeps, tmp_path):
     tables.write_page(found, TABLE, tmp_path / "page.html", "laptop", ABSENT)
     page = (tmp_path / "page.html").read_text("utf-8")
     assert "Scale: laptop" in page
-    assert "|difference| &lt; √(s₁² + s₂²)" in page
+    assert "|difference| ≤ √(s₁² + s₂²)" in page
     assert "diffusion: 1,024 graph passes a training." in page
     assert "linking: left out, &#x27;data/cells/there/01&#x27; is not on this machine" in page
 
