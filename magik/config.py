@@ -426,6 +426,10 @@ class Features(Section):
     edge: tuple[EdgeFeature, ...] = ("distance",)
 
 
+MOST_EIGENVECTORS = 32
+"""That a positional encoding may have: a batch holds a sign for each."""
+
+
 class Network(Section):
     """The neural network (Methods, "Description of MAGIK")."""
 
@@ -449,6 +453,11 @@ class Network(Section):
     attention: bool = Field(
         True, description="magik: nodes updated by Eq. 4; false: each by itself, by an MLP"
     )
+    laplacian: Annotated[int, Field(ge=0, le=MOST_EIGENVECTORS)] = Field(
+        0,
+        description="eigenvectors of the graph's Laplacian that nodes are given beside their "
+        "features; 0: none (not magik_tracks)",
+    )
     evidence: Count = Field(16, description="magik_tracks: numbers pooled along a track")
     moments: bool = Field(
         False,
@@ -466,6 +475,15 @@ class Network(Section):
         if self.kind in ("magik", "graph_transformer") and self.encoder[-1] % self.heads:
             raise ValueError(
                 f"heads = {self.heads} must divide the latent width {self.encoder[-1]}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _tracks_have_no_eigenvectors(self) -> Self:
+        if self.kind == "magik_tracks" and self.laplacian:
+            raise ValueError(
+                f"laplacian = {self.laplacian} of a network of kind 'magik_tracks'; expected 0, or "
+                "another kind"
             )
         return self
 
@@ -805,6 +823,10 @@ Score = Literal[
     "division_f1",
     "tra",
     "det",
+    "parameters",
+    "graph_passes",
+    "training_seconds",
+    "training_cpu_seconds",
 ]
 """The quantities of `magik.metrics`, which has their units."""
 
@@ -986,6 +1008,28 @@ class Sweep(Section):
         return self
 
 
+class Column(Section):
+    """One task of a table."""
+
+    title: str
+    scores: tuple[Score, ...] = Field(min_length=1)
+
+
+class Table(Section):
+    """Networks side by side (`magik.tables`): points of sweeps, at one experiment or several."""
+
+    title: str
+    sweeps: tuple[Name, ...] = Field(min_length=1, description="whose points are rows; of one axis")
+    rows: dict[str, str] = Field(
+        min_length=1,
+        description="values on that axis, and how each is called; all are compared with the first",
+    )
+    columns: dict[Name, Column] = Field(min_length=1, description="experiments of the sweeps")
+    methods: dict[Name, str] = Field(
+        {}, description="other methods that have a row, and how each is called"
+    )
+
+
 class Published(Section):
     """A number of the paper, for the score tables."""
 
@@ -993,6 +1037,10 @@ class Published(Section):
     tier: Tier = "coordinates"
     score: Score
     value: float
+    sd: Positive | None = None
+    at: str | None = Field(
+        None, description="row of a table that it belongs to; null: the experiment as it is"
+    )
     source: str
 
 
@@ -1009,6 +1057,7 @@ class Study(Section):
     experiments: dict[Name, Experiment]
     figures: dict[Name, Figure] = {}
     sweep: dict[Name, Sweep] = {}
+    tables: dict[Name, Table] = {}
     samples: dict[Name, Sample] = {}
     published: tuple[Published, ...] = ()
 
@@ -1021,6 +1070,11 @@ class Study(Section):
                 raise ValueError(f"sweep.{name}: a figure or sample has this name too")
             for repeated in sweep.of:
                 _must_know(f"sweep.{name}.of", repeated, self.experiments)
+        for name, table in self.tables.items():
+            if name in self.figures or name in self.samples or name in self.sweep:
+                raise ValueError(f"tables.{name}: a figure, sweep or sample has this name too")
+            for sweep_name in table.sweeps:
+                _must_know(f"tables.{name}.sweeps", sweep_name, self.sweep)
         for name, figure in self.figures.items():
             for letter, panel in figure.panels.items():
                 where = f"figures.{name}.panels.{letter}"

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from magik import schema, store
-from magik.config import Features, Task
+from magik.config import MOST_EIGENVECTORS, Features, Task
 from magik.errors import InputError
 
 LOAD_BELOW_BYTES = 4 * 2**30
@@ -39,7 +39,8 @@ class Batch:
     Nodes stand ordered by graph, then frame; edges by receiver. `target` is what the task asks of
     each object, `video_target` what it asks of each video; what is unknown is NaN. Where
     no truth is known, no edge is linked. `origin` is the sender of the true link to a node, -1
-    where there is none; `skips` marks edges over other detections of the same particle.
+    where there is none; `skips` marks edges over other detections of the same particle. `signs`
+    are those of the eigenvectors of a positional encoding (`magik.laplacian`), 1 or -1.
     """
 
     nodes: Float[Tensor, "nodes node_features"]
@@ -56,6 +57,7 @@ class Batch:
     origin: Int[Tensor, " nodes"]
     linked: Bool[Tensor, " edges"]
     skips: Bool[Tensor, " edges"]
+    signs: Float[Tensor, "graphs eigenvectors"]
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on a device."""
@@ -212,6 +214,7 @@ class GraphSet:
             target=torch.from_numpy(target),
             video_target=torch.from_numpy(video_target.astype(np.float32)),
             origin=torch.from_numpy(origin),
+            signs=torch.ones(1, MOST_EIGENVECTORS),
             **true,
         )
 
@@ -293,6 +296,7 @@ def join(cuts: list[Batch]) -> Batch:
         ),
         linked=torch.cat([cut.linked for cut in cuts]),
         skips=torch.cat([cut.skips for cut in cuts]),
+        signs=torch.cat([cut.signs for cut in cuts]),
     )
 
 
@@ -333,7 +337,8 @@ def leave_out(batch: Batch, out: Bool[Tensor, " nodes"]) -> Batch:
 def augment(batch: Batch, features: Features, rng: np.random.Generator) -> Batch:
     """Each graph rotated about the middle of the field of view, mirrored and translated.
 
-    Distances do not change; coordinates and displacements turn together.
+    Distances do not change; coordinates and displacements turn together. Eigenvectors, which have
+    no sign of their own, are given one at random.
     """
     angle = torch.from_numpy(rng.uniform(0, 2 * np.pi, batch.n_graphs)).float()
     mirror = torch.from_numpy(rng.choice([-1.0, 1.0], batch.n_graphs)).float()
@@ -355,4 +360,5 @@ def augment(batch: Batch, features: Features, rng: np.random.Generator) -> Batch
         of_edge = batch.graph[batch.edge_index[0]]
         edges = edges.clone()
         edges[:, columns] = torch.einsum("ni,nij->nj", edges[:, columns], turn[of_edge])
-    return replace(batch, nodes=nodes, edges=edges)
+    signs = torch.from_numpy(rng.choice([-1.0, 1.0], batch.signs.shape)).float()
+    return replace(batch, nodes=nodes, edges=edges, signs=signs)

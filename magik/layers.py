@@ -28,10 +28,19 @@ SHELVES: dict[str, tuple[str, ...]] = {
         *("motions", "simulate", "optics", "holography", "localize", "lorenz_mie", "refocus"),
         *("microscope", "stacks", "detections", "recordings", "registration", "cells", "graphs"),
     ),
-    "learning": ("dataset", "blocks", "rivals", "network", "train", "predict", "attention"),
+    "learning": (
+        "dataset",
+        "blocks",
+        "rivals",
+        "laplacian",
+        "network",
+        "train",
+        "predict",
+        "attention",
+    ),
     "read-out": (
         *("export", "floors", "track_features", "floors_motion", "change_points"),
-        *("linking", "lineages", "aogm", "linkers", "maps", "metrics"),
+        *("linking", "lineages", "aogm", "linkers", "maps", "metrics", "tables"),
         *("movies", "plots", "plots_cells", "plots_motion", "plots_sweeps"),
     ),
 }

@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Float, Int
 
-from magik import change_points, floors, job, physics, schema
+from magik import change_points, floors, job, physics, schema, store
 from magik.config import Published, Simulate
 from magik.errors import InputError
 
@@ -58,6 +58,10 @@ QUANTITIES: dict[str, Quantity] = {
     "division_f1": Quantity("1", "high"),
     "tra": Quantity("1", "high"),
     "det": Quantity("1", "high"),
+    "parameters": Quantity("1", "low"),
+    "graph_passes": Quantity("1", "low"),
+    "training_seconds": Quantity("s", "low"),
+    "training_cpu_seconds": Quantity("s", "low"),
 }
 
 COLUMNS = (
@@ -429,7 +433,8 @@ def collect(scores: Sequence[pd.DataFrame], published: Sequence[Published] = ())
         best that links first) and which one, constant, paper and where it stands there, n.
     """
     table = pd.concat([_typed(each) for each in scores], ignore_index=True)
-    of_paper = {(number.experiment, number.tier, number.score): number for number in published}
+    whole = [number for number in published if number.at is None]
+    of_paper = {(number.experiment, number.tier, number.score): number for number in whole}
     rows = []
     for case, group in table.groupby(CASE, sort=True, dropna=False):
         row = dict(zip(CASE, case, strict=True))
@@ -528,6 +533,33 @@ def read(path: str | Path) -> pd.DataFrame:
     return _typed(pd.read_csv(path, keep_default_na=True).fillna({"read_out": ""}))
 
 
+def read_training(
+    scores: str | Path, checkpoint: str | Path, benchmark: str | Path
+) -> pd.DataFrame:
+    """Scores of one training, as `read`, and what it cost.
+
+    A training that was interrupted counts the seconds since it last went on.
+
+    Args:
+        scores: of the training.
+        checkpoint: says how many parameters the network has, and how many graphs passed through.
+        benchmark: as Snakemake wrote it: seconds on the clock and of the processor. Where it was
+            deleted they are left out, as are those of a job that was too short to be measured.
+    """
+    table = read(scores)
+    said = store.said_by(checkpoint)
+    cost = {name: float(said[name]) for name in ("parameters", "graph_passes")}
+    if Path(benchmark).exists():
+        measured = pd.read_csv(benchmark, sep="\t").iloc[0]
+        for name, column in (("training_seconds", "s"), ("training_cpu_seconds", "cpu_time")):
+            cost[name] = pd.to_numeric(measured[column], errors="coerce")
+    rows = [_row(name, "network", value) for name, value in cost.items() if np.isfinite(value)]
+    experiment, tier, seed = table.loc[
+        table["method"] == "network", ["experiment", "tier", "seed"]
+    ].iloc[0]
+    return pd.concat([table, _table(rows, experiment, tier, int(seed))], ignore_index=True)
+
+
 def read_sweep(path: str | Path) -> pd.DataFrame:
     """Scores of a sweep, as `write` wrote them; what its axes are called stays text."""
     axes = axes_of_sweep(pd.read_csv(path, nrows=0))
@@ -541,10 +573,10 @@ def write_page(table: pd.DataFrame, path: str | Path) -> None:
     with pd.option_context("display.max_colwidth", None):  # a source is never cut short
         body = shown.to_html(index=False, na_rep="", float_format="{:.3g}".format, border=0)
     with job.whole(path) as aside:
-        aside.write_text(f"{_PAGE}{body}\n", "utf-8")
+        aside.write_text(f"{PAGE}{body}\n", "utf-8")
 
 
-_PAGE = """<!doctype html>
+PAGE = """<!doctype html>
 <meta charset="utf-8">
 <title>Scores</title>
 <style>
@@ -554,3 +586,4 @@ th, td { padding: 0.3em 0.7em; text-align: left; border-bottom: 1px solid #ddd; 
 th { position: sticky; top: 0; background: #fff; }
 </style>
 """
+"""How a page of a table begins."""

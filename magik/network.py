@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch_geometric.utils import scatter, to_dense_batch
 
-from magik import config, rivals
+from magik import config, laplacian, rivals
 from magik.blocks import EdgeUpdate, Overall, at_ends, mlp
 from magik.dataset import Batch
 
@@ -181,6 +181,8 @@ BLOCKS: dict[str, Callable[[config.Network], nn.Module]] = {"magik": FGNN, **riv
 class MAGIK(nn.Module):
     """The published network: encoders, FGNN blocks, decoders; or a rival, with other blocks.
 
+    With `laplacian` nodes also know where they stand in the graph (Ext. Data Table 1).
+
     Args:
         settings: kind, widths, heads, blocks.
         features: what the nodes and edges carry.
@@ -190,8 +192,9 @@ class MAGIK(nn.Module):
     def __init__(self, settings: config.Network, features: config.Features, head: "Head"):
         super().__init__()
         self.level = head.level
+        self.eigenvectors = settings.laplacian
         width = settings.encoder[-1]
-        self.node_encoder = Encoder(len(features.node), settings.encoder)
+        self.node_encoder = Encoder(len(features.node) + self.eigenvectors, settings.encoder)
         self.edge_encoder = Encoder(len(features.edge), settings.encoder)
         self.u = nn.Parameter(torch.zeros(width))  # "zero-initialized"
         self.blocks = nn.ModuleList(BLOCKS[settings.kind](settings) for _ in range(settings.blocks))
@@ -201,7 +204,10 @@ class MAGIK(nn.Module):
 
     def forward(self, batch: Batch) -> Output:
         """Predictions for nodes, edges and graphs (regression: linear; classes: logits)."""
-        v = self.node_encoder(batch.nodes)
+        nodes = batch.nodes
+        if self.eigenvectors:
+            nodes = torch.cat([nodes, positions(batch, self.eigenvectors).to(nodes)], dim=-1)
+        v = self.node_encoder(nodes)
         e = self.edge_encoder(batch.edges)
         u = self.u.expand(batch.n_graphs, -1)
         for block in self.blocks:
@@ -210,6 +216,16 @@ class MAGIK(nn.Module):
         return Output(
             self.node_decoder(v), self.edge_decoder(asked).squeeze(-1), self.graph_decoder(u)
         )
+
+
+def positions(batch: Batch, number: int) -> Float[Tensor, "nodes {number}"]:
+    """Laplacian positional encoding of each node, of the very graph that the network sees.
+
+    So a window, a tile, or a graph with detections left out has its own.
+    """
+    found = laplacian.encoding(batch.edge_index.cpu().numpy(), len(batch.frame), number)
+    eigenvectors = torch.from_numpy(found).to(batch.signs)
+    return eigenvectors * batch.signs[batch.graph, :number]
 
 
 class Head(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from magik.config import Experiment, Panel, Study, Sweep, explain
+from magik.config import Experiment, Panel, Study, Sweep, Table, explain
 from magik.errors import InputError
 
 KINDS = ("dataset", "task", "network", "recipe")
@@ -101,6 +101,9 @@ def expand(study: Study, where: str = "config.yaml") -> Expanded:
                 _must_run_along(
                     panel, points[panel.of], f"{where}: figures.{figure}.panels.{letter}"
                 )
+    for name, table in study.tables.items():
+        given = {sweep: points[sweep] for sweep in table.sweeps}
+        _must_have_rows(table, given, f"{where}: tables.{name}")
     return Expanded(
         study.model_copy(update=made),
         {name: tuple(of_sweep) for name, of_sweep in points.items()},
@@ -123,6 +126,38 @@ def _must_run_along(panel: Panel, points: list[Point], where: str) -> None:
             raise InputError(
                 f"{where}.along: '{panel.along}' has the value '{label}'; expected numbers"
             ) from None
+
+
+def _must_have_rows(table: Table, points: Mapping[str, list[Point]], where: str) -> None:
+    """Refuse a table of what its sweeps do not have, or have twice."""
+    cells: list[tuple[str, str]] = []
+    for sweep, of_sweep in points.items():
+        if len(of_sweep[0].place) > 1:
+            raise InputError(
+                f"{where}.sweeps: '{sweep}' has the axes {', '.join(of_sweep[0].place)}; "
+                "expected one"
+            )
+        cells += [(point.of, value) for point in of_sweep for value in point.place.values()]
+    twice = next((cell for cell in cells if cells.count(cell) > 1), None)
+    if twice:
+        raise InputError(f"{where}.sweeps: two have '{twice[0]}' at '{twice[1]}'; expected one")
+    for setting, wanted, known in (
+        ("rows", table.rows, [row for _, row in cells]),
+        ("columns", table.columns, [of for of, _ in cells]),
+    ):
+        for name in wanted:
+            if name not in known:
+                raise InputError(
+                    f"{where}.{setting}: no '{name}' in its sweeps; they have "
+                    f"{', '.join(dict.fromkeys(known))}"
+                )
+    first = next(iter(table.rows))
+    for experiment in table.columns:
+        if (experiment, first) not in cells:
+            raise InputError(
+                f"{where}.rows: '{experiment}' has no point '{first}', the first, with which all "
+                "are compared"
+            )
 
 
 def settings(sweep: Sweep) -> Iterator[tuple[Setting, ...]]:

@@ -258,8 +258,9 @@ def standardise(net: MAGIK | MAGIKTracks, examples: GraphSet) -> None:
             continue
         mean = sum(part.sum(axis=0, dtype=np.float64) for part in examples.columns(kind)) / rows
         square = sum(np.square(part - mean).sum(axis=0) for part in examples.columns(kind)) / rows
-        encoder.mean.copy_(torch.from_numpy(mean))
-        encoder.sd.copy_(torch.from_numpy(np.where(square > 0, np.sqrt(square), 1.0)))
+        # eigenvectors, which a network may append, are of that scale already
+        encoder.mean[: len(mean)] = torch.from_numpy(mean)
+        encoder.sd[: len(mean)] = torch.from_numpy(np.where(square > 0, np.sqrt(square), 1.0))
 
 
 def ranges(examples: GraphSet, recipe: Recipe) -> dict[str, Any]:

@@ -327,7 +327,7 @@ def test_a_scale_says_nothing_of_what_the_file_does_not_have():
     """A study of one's own, with fewer data sets and experiments, has every scale, too."""
     file = copy.deepcopy(SHIPPED)
     file["figures"] = {"fig4": file["figures"]["fig4"]}
-    file["samples"], file["published"], file["sweep"] = {}, [], {}
+    file["samples"], file["published"], file["sweep"], file["tables"] = {}, [], {}, {}
     kept = ("diffusivity", "diffusion_map")
     file["experiments"] = {name: file["experiments"][name] for name in kept}
     file["datasets"] = {name: file["datasets"][name] for name in ("brownian", "landscape")}

@@ -1,10 +1,12 @@
 """Scores of drawn examples, and the tables that carry them."""
 
+import json
 from typing import get_args
 
 import numpy as np
 import pandas as pd
 import pytest
+import safetensors.numpy
 import xarray as xr
 
 from magik import aogm, floors, metrics, schema, simulate
@@ -325,6 +327,30 @@ def test_links_of_a_network_stand_beside_those_of_other_linkers(found):
     other = tracks.assign(row_size=("video", [5, 3]))
     with pytest.raises(InputError, match="must be of the same store"):
         metrics.of_links("mine", "coordinates", 3, other, found, said)
+
+
+def test_a_training_tells_what_it_cost(tmp_path, found, predictions):
+    scores, checkpoint, benchmark = (tmp_path / name for name in ("scores.csv", "c", "times.tsv"))
+    metrics.write(run(4, found, predictions, 0.1), scores)
+    said = {"magik": json.dumps({"parameters": 93_000, "graph_passes": 1024})}
+    checkpoint.write_bytes(safetensors.numpy.save({"w": np.zeros(1)}, said))
+    benchmark.write_text("s\th:m:s\tcpu_time\n63.25\t0:01:03\t51.5\n")
+    table = metrics.read_training(scores, checkpoint, benchmark)
+    cost = table[len(metrics.read(scores)) :]
+    assert dict(zip(cost["quantity"], cost["value"], strict=True)) == {
+        "parameters": 93_000,
+        "graph_passes": 1024,
+        "training_seconds": 63.25,
+        "training_cpu_seconds": 51.5,
+    }
+    assert set(cost["seed"]) == {4}
+    assert set(cost["method"]) == {"network"}
+    benchmark.write_text("s\th:m:s\tcpu_time\n0.4\t0:00:00\tNA\n")
+    assert "training_cpu_seconds" not in set(
+        metrics.read_training(scores, checkpoint, benchmark)["quantity"]
+    )
+    benchmark.unlink()
+    assert len(metrics.read_training(scores, checkpoint, benchmark)) == len(table) - 2
 
 
 def test_a_sweep_is_one_tidy_table_that_comes_back_as_written(tmp_path, found, predictions):

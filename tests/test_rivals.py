@@ -1,4 +1,4 @@
-"""The networks that MAGIK is compared with, and MAGIK without one of its parts."""
+"""The networks that MAGIK is compared with, MAGIK without a part, and with one more."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ import torch
 from drawn import brownian, video
 from pydantic import ValidationError
 
-from magik import dataset, graphs, network
+from magik import dataset, graphs, laplacian, network
 from magik.config import Features, Graph, Network
 
 FEATURES = Features(
@@ -26,7 +26,12 @@ LOCAL = {
 }
 """Those whose nodes see no farther than one edge a block."""
 
-ALL = {"no receptive field": Network(**SIZES, receptive_field=False), **LOCAL}
+LAPLACIAN = Network(**SIZES, laplacian=3)
+ALL = {
+    "no receptive field": Network(**SIZES, receptive_field=False),
+    "laplacian": LAPLACIAN,
+    **LOCAL,
+}
 of_all = pytest.mark.parametrize("settings", ALL.values(), ids=ALL)
 of_local = pytest.mark.parametrize("settings", LOCAL.values(), ids=LOCAL)
 
@@ -138,8 +143,9 @@ def test_an_ablation_keeps_the_names_of_all_other_weights():
 def test_order_of_localizations_within_a_frame_does_not_matter(settings):
     drawn, net = brownian(1, 6, 7, seed=4), built(settings)
     order = np.concatenate([7 * t + np.random.default_rng(t).permutation(7) for t in range(6)])
-    a = net(examples_of(drawn).cut(0))
-    b = net(examples_of(drawn.isel(localization=order)).cut(0))
+    # all within reach: of two nodes by themselves an eigenvector is symmetric, its sign anyone's
+    a = net(examples_of(drawn, radius=0.7).cut(0))
+    b = net(examples_of(drawn.isel(localization=order), radius=0.7).cut(0))
     torch.testing.assert_close(b.node, a.node[torch.from_numpy(order)], atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(b.graph, a.graph, atol=1e-5, rtol=1e-4)
     assert not torch.allclose(b.node, a.node, atol=1e-4), "test invalid"
@@ -172,9 +178,35 @@ def test_an_empty_graph_has_finite_outputs_and_gradients(settings, rows, example
                 assert torch.isfinite(parameter.grad).all(), name
 
 
+def test_nodes_know_their_eigenvectors_of_the_graph_that_is_seen(examples):
+    """In a window those of the window; without the edges of a node those of what is left."""
+    net = built(LAPLACIAN)
+    assert net.node_encoder.features == 3 + 3
+    for cut in (examples.cut(0), examples.cut(0, 2, 4)):
+        found = network.positions(cut, 3)
+        alone = laplacian.encoding(cut.edge_index.numpy(), len(cut.frame), 3)
+        np.testing.assert_allclose(found.numpy(), alone, atol=1e-5)
+    inside = network.positions(examples.cut(0), 3)[examples.cut(0).frame >= 2]
+    assert not torch.allclose(inside[: len(found)], found, atol=0.1), "test invalid"
+    flipped = replace(cut, signs=-cut.signs)
+    assert torch.equal(network.positions(flipped, 3), -found)
+    assert not torch.allclose(net(flipped).node, net(cut).node)
+
+
+def test_signs_are_drawn_in_training_and_left_alone_in_prediction(examples):
+    assert (examples.cut(0).signs == 1).all()
+    drawn = [examples.draw(4, 5, np.random.default_rng(seed)).signs for seed in (1, 1, 2)]
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+    assert set(drawn[0].flatten().tolist()) == {-1.0, 1.0}
+    assert not torch.equal(drawn[0][0], drawn[0][1]), "each graph has its own"
+
+
 def test_settings_that_no_network_can_have():
     with pytest.raises(ValidationError, match="must divide the latent width 96"):
         Network(kind="graph_transformer", heads=5)
     for part in ("attention", "receptive_field"):
         with pytest.raises(ValidationError, match="only kind 'magik' can be without one"):
             Network(kind="magik_tracks", **{part: False})
+    with pytest.raises(ValidationError, match="laplacian = 4 of a network of kind 'magik_tracks'"):
+        Network(kind="magik_tracks", laplacian=4)

@@ -12,8 +12,8 @@ SHIPPED = config.read_yaml(ROOT / "config.yaml")
 
 
 def expanded(**sweep) -> sweeps.Expanded:
-    """The shipped study with one sweep, `mine`, and no figures of others."""
-    changed = SHIPPED | {"sweep": {"mine": sweep}, "figures": {}}
+    """The shipped study with one sweep, `mine`, and no figures or tables of others."""
+    changed = SHIPPED | {"sweep": {"mine": sweep}, "figures": {}, "tables": {}}
     return sweeps.expand(config.load(changed, ROOT / "workflow" / "scales"))
 
 
@@ -164,7 +164,52 @@ def test_a_curve_runs_along_an_axis_of_numbers(along, grid, message):
     panel = curve | {"experiments": {"crowded_links": "MAGIK"}}
     figure = {"title": "Mine", "panels": {"a": panel}}
     sweep = {"mine": {"of": ["crowded_links"], "grid": grid}}
-    changed = SHIPPED | {"sweep": sweep, "figures": {"drawn": figure}}
+    changed = SHIPPED | {"sweep": sweep, "figures": {"drawn": figure}, "tables": {}}
     with pytest.raises(InputError) as refused:
         sweeps.expand(config.load(changed, ROOT / "workflow" / "scales"))
     assert f"figures.drawn.panels.a.{message}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sweeps": ["other"]}, "tables.mine.sweeps: no 'other'"),
+        ({"sweeps": ["two"]}, "tables.mine.sweeps: 'two' has the axes dt, epochs; expected one"),
+        (
+            {"sweeps": ["nets", "again"]},
+            "tables.mine.sweeps: two have 'crowded_links' at 'magik_links'; expected one",
+        ),
+        (
+            {"rows": {"magik_tracks": "ours", "magik": "MAGIK"}},
+            "tables.mine.rows: no 'magik' in its sweeps; they have magik_tracks, magik_links",
+        ),
+        (
+            {"columns": {"any_links": {"title": "links", "scores": ["edge_f1"]}}},
+            "tables.mine.columns: no 'any_links' in its sweeps; they have crowded_links",
+        ),
+        (
+            {"sweeps": ["nets", "more"], "rows": {"big": "big", "magik_tracks": "ours"}},
+            "tables.mine.rows: 'crowded_links' has no point 'big', the first, with which",
+        ),
+    ],
+)
+def test_a_table_is_of_what_its_sweeps_have(changes, message):
+    of = ["crowded_links"]
+    swept = {
+        "nets": {"of": of, "grid": {"network": ["magik_tracks", "magik_links"]}},
+        "again": {"of": of, "grid": {"network": ["magik_links"]}},
+        "more": {"of": ["any_links"], "grid": {"network.evidence": {"big": 32}}},
+        "two": {"of": of, "grid": {"dataset.simulate.dt": [1], "recipe.epochs": [1]}},
+    }
+    table = {
+        "title": "Mine",
+        "sweeps": ["nets"],
+        "rows": {"magik_tracks": "ours"},
+        "columns": {"crowded_links": {"title": "links", "scores": ["edge_f1"]}},
+    }
+    changed = SHIPPED | {"sweep": swept, "figures": {}, "tables": {"mine": table}}
+    sweeps.expand(config.load(changed, ROOT / "workflow" / "scales"))
+    changed["tables"] = {"mine": table | changes}
+    with pytest.raises(InputError) as refused:
+        sweeps.expand(config.load(changed, ROOT / "workflow" / "scales"))
+    assert message in str(refused.value)

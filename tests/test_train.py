@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from drawn import brownian, dividing
 from safetensors import safe_open
 
@@ -58,9 +59,13 @@ def fit(sets, folder, recipe=RECIPE, net=NET, features=FEATURES, task=TASK, seed
     return path
 
 
-@pytest.mark.parametrize("kind", ["magik", "magik_tracks"])
-def test_a_killed_training_goes_on_to_the_same_bytes(sets, tmp_path, kind, monkeypatch):
-    net = NET.model_copy(update={"kind": kind})
+@pytest.mark.parametrize(
+    "given",
+    [{"kind": "magik"}, {"kind": "magik", "laplacian": 2}, {"kind": "magik_tracks"}],
+    ids=["magik", "laplacian", "magik_tracks"],
+)
+def test_a_killed_training_goes_on_to_the_same_bytes(sets, tmp_path, given, monkeypatch):
+    net = NET.model_copy(update=given)
     for name in ("whole", "killed", "other"):
         (tmp_path / name).mkdir()
     whole = fit(sets, tmp_path / "whole", net=net).read_bytes()
@@ -122,6 +127,19 @@ def test_a_checkpoint_needs_nothing_else(sets, tmp_path):
     assert np.isfinite(said["prediction"]).all()
     covered = json.loads(said.attrs["trained_on"])
     assert covered["density"] == pytest.approx([8 / 32**2] * 2)
+
+
+def test_a_network_with_eigenvectors_is_used_as_it_was_trained(sets, tmp_path):
+    path = fit(sets, tmp_path, net=NET.model_copy(update={"kind": "magik", "laplacian": 2}))
+    net = train.load(path).net
+    assert isinstance(net, network.MAGIK)
+    assert net.eigenvectors == 2
+    assert net.node_encoder.mean[-2:].tolist() == [0, 0]
+    drawn = brownian(1, 6, 7, seed=9)
+    built = graphs.build(drawn, Graph())
+    said = predict.run(path, built, drawn, Predict())
+    assert np.isfinite(said["prediction"]).all()
+    xr.testing.assert_identical(predict.run(path, built, drawn, Predict()), said)
 
 
 def test_predictions_scale_with_the_unit_of_length(sets, tmp_path):

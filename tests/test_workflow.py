@@ -212,7 +212,7 @@ def test_every_scale_can_be_planned(fresh, scale):
     water = SHIPPED["samples"]["water"]
     asked = {"alpha": "exponent", "parts": "model_fractions"}
     samples = {name: water | {"experiment": of} for name, of in asked.items()}
-    targets = ["all", *SHIPPED["figures"]]
+    targets = ["all", *SHIPPED["figures"], *SHIPPED["tables"]]
     overlay = fresh.overlay({"samples": samples})
     done = fresh.run(*targets, "--dry-run", "--quiet", "rules", *overlay, scale=scale)
     assert done.returncode == 0, done.stderr
@@ -221,17 +221,24 @@ def test_every_scale_can_be_planned(fresh, scale):
 
 
 def test_recordings_that_are_not_here_are_left_out_and_named(tmp_path):
-    """Unless one of their figures is asked for: then they are fetched."""
+    """Unless one of their figures is asked for: then they are fetched. A table has other tasks."""
     project = Project(tmp_path / "magik")
     assert not project.plan().keys() & {"cells", "fetch", "score_tracks"}
     done = project.run("results/data/brownian/test/truth.zarr.zip", "--cores", "1")
     assert "fig2: skipped, 'data/cells/DIC-C2DH-HeLa/01_ST' is not on this machine" in done.stderr
+    named = f"ed_table1: without ablation_links, 'data/cells/{CELLS}/01_ST' is not on this machine"
+    assert named in done.stderr
+    assert f"`snakemake --cores 1 data/cells/{CELLS}` downloads it" in done.stderr
+    table = project.plan("ed_table1")
+    assert (table["train"], table["sweep"], table["fetch"]) == (2 * 9, 2, 0)
     plan = project.plan("fig2")
     assert plan["fetch"] == 1
     assert plan["cells"] == 2
     with_cells(project)
     assert project.plan("fig2").keys() >= {"cells", "link", "score_tracks", "figure"}
     assert not project.plan("fig2")["fetch"]
+    table = project.plan("ed_table1")
+    assert (table["train"], table["sweep"]) == (3 * 9, 3)
 
 
 def test_planning_is_cheap(fresh):

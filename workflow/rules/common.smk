@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import math
 import re
 import sys
 from functools import cache
@@ -74,18 +75,35 @@ DRAWN = {
 def any_of(names):
     """A wildcard's pattern: one of these names, or nothing at all.
 
-    The points of a sweep share the beginning of their names, which is looked at once.
+    Short, as Snakemake reads it again for every file: the points of a sweep share the beginning
+    of their names, and those of a whole grid are told by the values on each axis.
     """
     points = {}
     for name in map(str, names):
         base, _, point = name.partition("@")
-        points.setdefault(base, []).append(re.escape(f"@{point}") if point else "")
+        axes = tuple(setting.partition("=")[0] for setting in point.split(","))
+        points.setdefault(base, {}).setdefault(axes, set()).add(tuple(point.split(",")))
     return (
         "|".join(
-            base + (f"(?:{'|'.join(of)})" if of != [""] else "") for base, of in points.items()
+            re.escape(base) + one_of("@" * (axes != ("",)) + grid(of) for axes, of in named.items())
+            for base, named in points.items()
         )
         or "(?!)"
     )
+
+
+def grid(points):
+    """A pattern of points, each a tuple of settings: one of the values of each, if that is all."""
+    values = [one_of(map(re.escape, sorted(set(axis)))) for axis in zip(*points)]
+    if math.prod(len(set(axis)) for axis in zip(*points)) == len(points):
+        return ",".join(values)
+    return one_of(",".join(map(re.escape, point)) for point in sorted(points))
+
+
+def one_of(patterns):
+    """Any of these patterns."""
+    patterns = list(patterns)
+    return patterns[0] if len(patterns) == 1 else f"(?:{'|'.join(patterns)})"
 
 
 @cache
@@ -238,6 +256,7 @@ wildcard_constraints:
     seed=any_of(sorted({s for e in study.experiments.values() for s in e.seeds})),
     split=any_of(SPLITS),
     sweep=any_of(study.sweep),
+    table=any_of(study.tables),
     tier=any_of(TIERS),
 
 
@@ -278,19 +297,41 @@ def results_of_sweep(name):
 
 @cache
 def points_of(sweep):
-    """Of each point what is repeated, its place, the crowding, and the scores of its trainings."""
+    """Of each point what is repeated, its place, the crowding, and files of its trainings.
+
+    Points whose recordings are not here are left out, unless that were all.
+    """
     points = []
-    for of, name, place in swept.points[sweep]:
+    for of, name, place in present(sweep) or swept.points[sweep]:
         experiment = study.experiments[name]
         dataset = study.datasets[experiment.dataset]
         crowding = None if dataset.cells else dataset.simulate.crowding
-        scores = [
-            f"results/runs/{name}/{tier}/seed{number}/scores.csv"
+        trainings = [
+            (
+                f"results/runs/{name}/{tier}/seed{number}/scores.csv",
+                f"results/runs/{name}/{tier}/seed{number}/checkpoint.safetensors",
+                f"results/benchmarks/train/{name}/{tier}/seed{number}.tsv",
+            )
             for tier in experiment.tiers
             for number in experiment.seeds
         ]
-        points.append([of, place, crowding, scores])
+        points.append([of, place, crowding, trainings])
     return points
+
+
+def results_of_table(name):
+    return [f"results/tables/{name}.{kind}" for kind in ("csv", "html")]
+
+
+def absent_of(table):
+    """Experiments of a table whose recordings are not here, and the first path missing."""
+    datasets = {of: study.experiments[of].dataset for of in study.tables[table].columns}
+    return {of: missing[dataset] for of, dataset in datasets.items() if dataset in missing}
+
+
+def present(sweep):
+    """The points of a sweep whose recordings, if any, are on this machine."""
+    return [point for point in swept.points[sweep] if here(point.experiment)]
 
 
 def results_of_sample(name):
@@ -513,6 +554,15 @@ def left_out():
                 f"  {name}: skipped, '{absent[0]}' is not on this machine. Put it there"
                 + (f"; `snakemake --cores all {name}` downloads it" if fetched else "")
             )
+    for name in study.tables:
+        for of, path in absent_of(name).items():
+            folder = Path(path).parent
+            fetched = (
+                f"; `snakemake --cores 1 {folder}` downloads it"
+                if folder.name in to_fetch()
+                else ""
+            )
+            yield f"  {name}: without {of}, '{path}' is not on this machine (data/README.md){fetched}"
     absent = [name for name, one in study.experiments.items() if one.tiers and not here(name)]
     if absent:
         yield f"  their recordings are not here, so they are not trained: {', '.join(absent)}"

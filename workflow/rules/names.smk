@@ -1,6 +1,6 @@
 """Short targets: `snakemake fig4` makes that figure, `snakemake water` that sample, no more."""
 
-for name in [*study.figures, *study.sweep, *study.samples]:
+for name in [*study.figures, *study.sweep, *study.tables, *study.samples]:
     if any(name == rule.name for rule in workflow.rules):
         sys.exit(f"error: config.yaml: '{name}' is the name of a rule; choose another")
 
@@ -21,6 +21,16 @@ for name in study.sweep:
             name
         input:
             results_of_sweep(name),
+        localrule: True
+
+
+for name in study.tables:
+
+    rule:
+        name:
+            name
+        input:
+            results_of_table(name),
         localrule: True
 
 

@@ -3,7 +3,10 @@
 
 rule sweep:
     input:
-        lambda w: [path for point in points_of(w.sweep) for path in point[3]],
+        # benchmarks are written with the checkpoints; who deletes one need not train again
+        lambda w: [
+            path for point in points_of(w.sweep) for training in point[3] for path in training[:2]
+        ],
     output:
         csv=report(
             "results/sweeps/{sweep}.csv",
@@ -33,3 +36,42 @@ rule sweep:
         code=code("sweep"),
     script:
         "../scripts/sweep.py"
+
+
+rule table:
+    # networks side by side, at the tasks whose recordings are on this machine
+    input:
+        sweeps=lambda w: [
+            f"results/sweeps/{name}.csv" for name in study.tables[w.table].sweeps if present(name)
+        ],
+    output:
+        csv=report(
+            "results/tables/{table}.csv",
+            caption="../report/table.rst",
+            category="Sweeps",
+            labels={"table": "{table}", "as": "CSV"},
+        ),
+        html=report(
+            "results/tables/{table}.html",
+            caption="../report/table.rst",
+            category="Sweeps",
+            labels={"table": "{table}", "as": "page"},
+        ),
+    log:
+        "results/logs/table/{table}.log",
+    benchmark:
+        "results/benchmarks/table/{table}.tsv"
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w, attempt: 1000 * attempt,
+        runtime=lambda w, attempt: 10 * attempt,
+    params:
+        table=lambda w: study.tables[w.table].model_dump(mode="json"),
+        published=[number.model_dump(mode="json") for number in study.published],
+        absent=lambda w: absent_of(w.table),
+        scale=study.scale,
+        code=code("table"),
+    script:
+        "../scripts/table.py"

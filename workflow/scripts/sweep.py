@@ -1,10 +1,13 @@
-"""Scores of every point of a sweep -> one tidy table, and its means. How: magik.metrics."""
+"""Scores and costs of every point of a sweep -> one tidy table, and its means: magik.metrics."""
 
 from magik import job, metrics
 
 job.start(snakemake.log[0], rule=snakemake.rule)
 points = snakemake.params.points
-tables = [(of, place, c, [metrics.read(path) for path in paths]) for of, place, c, paths in points]
+tables = [
+    (of, place, c, [metrics.read_training(*training) for training in trainings])
+    for of, place, c, trainings in points
+]
 table = metrics.of_sweep(tables)
 metrics.write(table, snakemake.output.csv)
 summary = metrics.summary_of_sweep(table)
