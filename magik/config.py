@@ -810,6 +810,8 @@ Score = Literal[
     "change_point_jaccard",
     "change_point_rmse",
     "edge_f1",
+    "start_difference",
+    "converged",
     "rms_log10_diffusivity",
     "correlation_log10_diffusivity",
     "recall",

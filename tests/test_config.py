@@ -280,7 +280,7 @@ def test_there_is_no_crowding_in_space_and_in_a_landscape(dataset):
 def test_links_are_sampled_only_where_their_law_is_known(settings):
     asked = study(datasets={"mine": {"link_free": {"videos": 2}}}).datasets["mine"]
     assert (asked.link_free.videos, asked.link_free.most_sweeps) == (2, 8000)
-    assert study().datasets["crowded"].link_free is None  # it takes an hour: only where asked for
+    assert study().datasets["crowded"].link_free is None  # dear: only where asked for
     with pytest.raises(InputError, match="mine: link_free needs simulate"):
         study(datasets={"mine": {"link_free": {}} | settings})
 

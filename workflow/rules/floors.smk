@@ -1,9 +1,9 @@
-"""Floors that cost minutes to hours: made for the data sets that ask for them."""
+"""Floors that cost many minutes: made for the data sets that ask for them."""
 
 
 rule floor_link_free:
-    # the least error of any method that is not given links: a minute and more a video of 30 objects
-    # and 100 frames; grows with frames x objects^2 x sweeps
+    # the least error of any method that is not given links: 20 s to 4 min a video of 30 objects and
+    # 100 frames, the longer the denser; grows with frames x objects^2 x sweeps
     input:
         localizations=localizations_of,
     output:
