@@ -700,6 +700,18 @@ class Map(Section):
     )
 
 
+class LinkFree(Section):
+    """The floor where no links are given: sampling over all ways to link, on few videos."""
+
+    videos: Count | None = Field(4, description="the first ones of the test split; null: all")
+    sweeps: Count = Field(
+        1000, ge=2, description="of each of two chains, of which the latter half counts"
+    )
+    most_sweeps: Count = Field(
+        8000, description="sweeps are doubled, up to here, until both chains agree"
+    )
+
+
 def _must_differ(seeds: tuple[int, ...]) -> tuple[int, ...]:
     if len(set(seeds)) < len(seeds):
         raise ValueError(f"{list(seeds)}; expected each seed once")
@@ -739,6 +751,20 @@ class Dataset(Section):
     localize: Localize
     graph: Graph
     splits: Splits
+    link_free: LinkFree | None = Field(None, description="null: without this floor")
+
+    @model_validator(mode="after")
+    def _links_can_be_sampled(self) -> Self:
+        simulate, observe = self.simulate, self.observe
+        errors = (observe.localization_error, observe.missed, observe.false_positives)
+        exact = all(each == (0, 0) for each in (*errors, observe.blinking))
+        known = simulate.motion == "brownian" and not isinstance(simulate.dt, LogUniform)
+        if self.link_free and (self.cells or not exact or not known):
+            raise ValueError(
+                "link_free needs simulate.motion: brownian, one simulate.dt, and nothing that is "
+                "missed, false or inexact (observe)"
+            )
+        return self
 
     @model_validator(mode="after")
     def _holograms_have_spheres(self) -> Self:
@@ -808,6 +834,8 @@ Score = Literal[
     "change_point_jaccard",
     "change_point_rmse",
     "edge_f1",
+    "start_difference",
+    "converged",
     "rms_log10_diffusivity",
     "correlation_log10_diffusivity",
     "recall",

@@ -39,7 +39,7 @@ SHELVES: dict[str, tuple[str, ...]] = {
         "attention",
     ),
     "read-out": (
-        *("export", "floors", "track_features", "floors_motion", "change_points"),
+        *("export", "floors", "link_free", "track_features", "floors_motion", "change_points"),
         *("linking", "lineages", "aogm", "linkers", "maps", "metrics", "tables"),
         *("movies", "plots", "plots_cells", "plots_motion", "plots_sweeps"),
     ),

@@ -43,6 +43,8 @@ QUANTITIES: dict[str, Quantity] = {
     "change_point_jaccard": Quantity("1", "high"),
     "change_point_rmse": Quantity("frame", "low"),
     "edge_f1": Quantity("1", "high"),
+    "start_difference": Quantity("1", "low"),
+    "converged": Quantity("1", "high"),
     "rms_log10_diffusivity": Quantity("1", "low"),
     "correlation_log10_diffusivity": Quantity("1", "high"),
     "recall": Quantity("1", "high"),
@@ -78,7 +80,10 @@ COLUMNS = (
 )
 """`seed` is missing where no training took part; `n` counts what the value is a mean over."""
 
-NOT_CLASSICAL = ("network", "localization", "constant")
+LINK_FREE = ("link_free", "link_free_intensity")
+"""Floors that cost so much that they are made only where they are asked for, of few videos."""
+
+NOT_CLASSICAL = ("network", "localization", "constant", *LINK_FREE)
 """Methods that have a column of their own in the wide table, as `given_links`. All others link
 first, but for those that are given the links, too: `given_links_…`, simpler than the floor."""
 
@@ -94,6 +99,7 @@ def of_run(
     found: xr.Dataset,
     maps: xr.Dataset | None = None,
     quality: Mapping[str, float] | None = None,
+    link_free: xr.Dataset | None = None,
 ) -> pd.DataFrame:
     """All scores of one training, and of the floors on the same localizations.
 
@@ -105,11 +111,12 @@ def of_run(
         found: floors of the same videos.
         maps: diffusion maps with their landscape, where the experiment has them.
         quality: of the localization (`localize.quality`), where there was one.
+        link_free: floors of the first of the same videos, where they were asked for.
 
     Returns:
         Columns `COLUMNS`.
     """
-    rows = [*node_scores(predictions, found), *link_scores(found)]
+    rows = [*node_scores(predictions, found), *link_scores(found), *link_free_scores(link_free)]
     if maps is not None:
         rows += map_scores(maps)
     rows += [_row(name, "localization", value) for name, value in (quality or {}).items()]
@@ -248,6 +255,7 @@ def of_links(
     tracks: xr.Dataset,
     found: xr.Dataset,
     candidates: Mapping[str, float],
+    link_free: xr.Dataset | None = None,
 ) -> pd.DataFrame:
     """All scores of one training to link simulated objects, and of linear assignment beside it.
 
@@ -258,6 +266,7 @@ def of_links(
         tracks: TRACKS that the network's edges were linked to.
         found: FLOORS of the same localizations: tracks of the other linkers.
         candidates: F1 of the classification of candidate edges, by method (`aogm.candidate_f1`).
+        link_free: FLOORS of the first of the same videos, where they were asked for.
 
     Returns:
         Columns `COLUMNS`: `edge_f1` of the links of tracks, one measure for all; `candidate_f1`.
@@ -273,6 +282,7 @@ def of_links(
         )
     own = found.assign(track=(("linker", "localization"), tracks["track"].values[None]))
     rows = link_scores(own.assign_attrs(linker=["network"])) + link_scores(found)
+    rows += link_free_scores(link_free)
     rows += [_row("candidate_f1", method, f1) for method, f1 in candidates.items()]
     return _table(rows, experiment, tier, seed)
 
@@ -334,17 +344,39 @@ def node_scores(predictions: xr.Dataset, found: xr.Dataset) -> list[dict[str, ob
             f"predictions of {sum(sizes[0])} localizations in {len(sizes[0])} videos, but floors "
             f"of {sum(sizes[1])} in {len(sizes[1])}: they must be of the same store"
         )
+    return _node_scores(found, {"network": predictions["prediction"].values.astype(float)})
+
+
+def _node_scores(found: xr.Dataset, scaling: Mapping[str, np.ndarray]) -> list[dict[str, object]]:
+    """MAE of what some methods say of √(2D), and of all floors."""
     truth = found["truth"].values.astype(float)
     nodes = int(np.isfinite(truth).sum())
-    scaling = {"network": predictions["prediction"].values.astype(float)}
+    said = dict(scaling)
     for method, estimate in zip(found.attrs["method"], found["diffusivity"].values, strict=True):
-        scaling[method] = physics.displacement_scaling(estimate.astype(float))
+        said[method] = physics.displacement_scaling(estimate.astype(float))
     scores = []
-    for method, s in scaling.items():
+    for method, s in said.items():
         error = mae(s, physics.displacement_scaling(truth))
         scores.append(_row("mae_displacement_scaling", method, error, nodes))
         error = mae(physics.diffusivity(s), truth)
         scores.append(_row("mae_diffusivity", method, error, nodes))
+    return scores
+
+
+def link_free_scores(found: xr.Dataset | None) -> list[dict[str, object]]:
+    """Errors, links, and whether the sampling was enough; nothing where there is no such floor.
+
+    How far two chains are apart (the worst) and in which share of the videos they agree tell,
+    by their `n`, of how many videos all is.
+    """
+    if found is None:
+        return []
+    scores = [*_node_scores(found, {}), *link_scores(found)]
+    videos = found.sizes["video"]
+    for place, method in enumerate(found.attrs["method"]):
+        apart, converged = (found[name].values[place] for name in ("start_difference", "converged"))
+        scores.append(_row("start_difference", method, float(apart.max()), videos))
+        scores.append(_row("converged", method, float(converged.mean()), videos))
     return scores
 
 
@@ -428,9 +460,10 @@ def collect(scores: Sequence[pd.DataFrame], published: Sequence[Published] = ())
         published: numbers of the paper.
 
     Returns:
-        Columns `CASE`, then network (mean over seeds), network_sd, seeds, given_links, simple (the
-        best of the simpler methods that are given the links, too) and which one, classical (the
-        best that links first) and which one, constant, paper and where it stands there, n.
+        Columns `CASE`, then network (mean over seeds), network_sd, seeds, given_links, those of
+        `LINK_FREE`, simple (the best of the simpler methods that are given the links, too) and
+        which one, classical (the best that links first) and which one, constant, paper and where
+        it stands there, n.
     """
     table = pd.concat([_typed(each) for each in scores], ignore_index=True)
     whole = [number for number in published if number.at is None]
@@ -455,6 +488,7 @@ def collect(scores: Sequence[pd.DataFrame], published: Sequence[Published] = ())
                 "seeds": len(network),
                 "localization": value.get("localization", np.nan),
                 "given_links": value.get("given_links", np.nan),
+                **{method: value.get(method, np.nan) for method in LINK_FREE},
                 "simple": best["simple"][0],
                 "simple_method": best["simple"][1],
                 "classical": best["classical"][0],
@@ -502,15 +536,16 @@ def of_sweep(
 
 
 def summary_of_sweep(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean and s.d. over the seeds of every point and method of a sweep, one a row.
+    """Mean and s.d. over the seeds of every point and method of a sweep, and its `n`, one a row.
 
     Args:
         table: of `of_sweep`.
     """
     kept = ["of", *axes_of_sweep(table), "crowding", "quantity", "unit", "method"]
     other = ["read_out", "duration"]
-    groups = table.groupby([*kept, *other], dropna=False, sort=False)["value"]
-    summary = groups.agg(["mean", "std", "count"]).reset_index()
+    groups = table.groupby([*kept, *other], dropna=False, sort=False)
+    over = {kind: ("value", kind) for kind in ("mean", "std", "count")}
+    summary = groups.agg(**over, n=("n", "max")).reset_index()
     # floors are the same at every seed
     summary.loc[summary["method"] != "network", "std"] = np.nan
     return summary.dropna(axis="columns", how="all")

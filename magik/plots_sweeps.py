@@ -56,7 +56,8 @@ def lines_of(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
 
     Returns:
         As `curve` takes it. Other methods are told apart by name alone: each is a mean over the
-        points at its x, which are of the same localizations wherever their data set is.
+        points at its x, which are of the same localizations wherever their data set is. Floors
+        that were not asked for (`metrics.LINK_FREE`) are left out.
 
     Raises:
         InputError: if the sweep has not that score of an experiment or method.
@@ -70,6 +71,7 @@ def lines_of(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
     ] + [
         (name, scored[scored["method"] == method], False)
         for method, name in (panel.methods or {}).items()
+        if method not in metrics.LINK_FREE or method in set(scored["method"])
     ]
     parts = []
     for name, rows, of_network in chosen:

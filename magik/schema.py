@@ -251,6 +251,12 @@ FLOORS = Layout(
         "localization_error": Variable(
             ("video",), "px", "r.m.s. per axis, as told to every method; NaN = empty video"
         ),
+        # of what is sampled by two chains
+        "start_difference": _optional(
+            ("method", "video"), "1", "of √(2D) from two starts, in s.d. of the posterior"
+        ),
+        "converged": _optional(("method", "video"), "1", "1 = the two starts agree", "iub"),
+        "sweeps": _optional(("method", "video"), "1", "of each chain", "iu"),
     },
     attributes=("field_of_view", "method", "linker", "max_lag", "dt"),
 )

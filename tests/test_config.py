@@ -268,6 +268,23 @@ def test_there_is_no_crowding_in_space_and_in_a_landscape(dataset):
     assert study().datasets[dataset].simulate.crowding is None
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"simulate": {"motion": "switching"}},
+        {"simulate": {"dt": {"log_uniform": [0.5, 32]}}},
+        {"observe": {"missed": [0, 0.1]}},
+        {"observe": {"localization_error": [0.1, 0.1]}},
+    ],
+)
+def test_links_are_sampled_only_where_their_law_is_known(settings):
+    asked = study(datasets={"mine": {"link_free": {"videos": 2}}}).datasets["mine"]
+    assert (asked.link_free.videos, asked.link_free.most_sweeps) == (2, 8000)
+    assert study().datasets["crowded"].link_free is None  # dear: only where asked for
+    with pytest.raises(InputError, match="mine: link_free needs simulate"):
+        study(datasets={"mine": {"link_free": {}} | settings})
+
+
 def test_a_scale_overlays_the_defaults():
     tiny, paper = study(scale="tiny"), study(scale="paper")
     assert tiny.datasets["brownian"].splits.train.videos < 10

@@ -112,6 +112,39 @@ def test_floors_of_other_videos_are_refused(found, predictions):
         metrics.node_scores(predictions, found.isel(video=[0], localization=slice(0, 4)))
 
 
+@pytest.fixture
+def sampled(found) -> xr.Dataset:
+    """A floor of the first video only; its two chains do not agree."""
+    first = found.isel(video=[0], localization=slice(0, 4), method=[0])
+    return first.assign_attrs(method=["link_free"], linker=["link_free"]).assign(
+        start_difference=(("method", "video"), [[0.3]]),
+        converged=(("method", "video"), np.array([[0]], np.int8)),
+    )
+
+
+def test_the_link_free_floor_tells_its_videos_and_whether_it_converged(found, predictions, sampled):
+    given = ("diffusivity", "coordinates", 0, predictions, found)
+    table = metrics.of_run(*given, link_free=sampled)
+    without = metrics.of_run(*given)
+    pd.testing.assert_frame_equal(
+        table[table["method"] != "link_free"].reset_index(drop=True), without
+    )
+    rows = table[table["method"] == "link_free"].set_index("quantity")
+    assert rows.loc["mae_displacement_scaling", "n"] < 7  # nodes of the first video only
+    assert rows.loc["edge_f1", "n"] == 2
+    assert rows.loc["converged", ["value", "n"]].tolist() == [0, 1]
+    assert rows.loc["start_difference", ["value", "n"]].tolist() == [0.3, 1]
+
+    wide = metrics.collect([table]).set_index("quantity")
+    assert wide.loc["converged", "link_free"] == 0
+    assert wide.loc["mae_diffusivity", "classical_method"] == "lap_hmm"
+    assert wide.loc["converged", "classical_method"] == ""
+    summary = metrics.summary_of_sweep(metrics.of_sweep([("mine", {"dt": "1"}, None, [table])]))
+    assert summary.loc[summary["quantity"] == "converged", ["mean", "n"]].values.tolist() == [
+        [0, 1]
+    ]
+
+
 def test_links_are_scored_per_linker(found):
     """True: 0-2, 1-3, 4-6 (6-7 is too long); found: 0-3, 1-2, 4-6."""
     (row,) = metrics.link_scores(found)

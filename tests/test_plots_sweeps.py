@@ -43,6 +43,14 @@ def test_the_lines_are_means_and_deviations_over_seeds(table):
     assert lines["sd"][3:].isna().all()
 
 
+def test_a_floor_that_was_not_asked_for_is_left_out(table):
+    asked = panel(methods={"lap": "LAP", "link_free": "link-free Bayes"})
+    assert set(plots_sweeps.lines_of(table, asked)["series"]) == {"MAGIK", "LAP"}
+    floor = table[table["method"] == "lap"].assign(method="link_free", value=0.97)
+    lines = plots_sweeps.lines_of(pd.concat([table, floor]), asked)
+    np.testing.assert_allclose(lines.loc[lines["series"] == "link-free Bayes", "mean"], 0.97)
+
+
 def test_a_figure_draws_its_curves_and_gives_their_source(table):
     figure = Figure(title="Crowding", panels={"a": panel(), "b": panel(along="crowding")})
     data = {letter: {"sweep": table} for letter in figure.panels}

@@ -274,6 +274,13 @@ def test_points_of_a_sweep_share_their_simulations(fresh):
     assert plan["observe"] == 4 * 3 + 2 + 2
 
 
+def test_the_link_free_floor_is_made_where_it_is_asked_for(fresh):
+    assert not fresh.plan("crowding")["floor_link_free"]
+    words = fresh.overlay({"datasets": {"crowded": {"link_free": {"videos": 2}}}})
+    asked = fresh.plan("crowding", *words)
+    assert asked["floor_link_free"] == 7  # one of each sampling time, shared by eight experiments
+
+
 def test_a_sample_plans_what_it_needs_and_no_more(fresh):
     assert fresh.plan("water").keys() >= {"sample_movie", "sample_predict", "sample_figure"}
     assert not fresh.plan("water")["train"], "its network ships"
@@ -408,7 +415,8 @@ def test_a_sweep_is_made_point_by_point_and_goes_on_where_it_was_left(copy):
         "of": ["crowded_diffusivity", "crowded_links", "crowded_links_by_any"],
         "grid": {"dataset.simulate.dt": [0.5, 32]},
     }
-    words = copy.overlay({"sweep": {"mine": sweep}})
+    floor = {"crowded": {"link_free": {"videos": 1, "sweeps": 20, "most_sweeps": 20}}}
+    words = copy.overlay({"sweep": {"mine": sweep}, "datasets": floor})
     copy.make(
         "results/runs/crowded_links@dt=32/coordinates/seed0/scores.csv", *words, "--cores", "2"
     )
@@ -421,6 +429,8 @@ def test_a_sweep_is_made_point_by_point_and_goes_on_where_it_was_left(copy):
     assert table["value"].notna().all()
     network = table[table["method"] == "network"]
     assert set(network["quantity"]) >= {"mae_displacement_scaling", "edge_f1", "candidate_f1"}
+    told = table[(table["method"] == "link_free_intensity") & (table["quantity"] == "converged")]
+    assert told["n"].tolist() == [1] * 6  # a video; of every training
     assert not copy.plan("mine", *words)
 
 

@@ -177,6 +177,7 @@ rule score_links:
         tracks="results/runs/{experiment}/{tier}/seed{seed}/tracks_test.zarr.zip",
         edges="results/runs/{experiment}/{tier}/seed{seed}/edges_test.zarr.zip",
         floors=of_dataset("results/data/{dataset}/test/{tier}/floors.zarr.zip"),
+        link_free=link_free_of,
     output:
         scores="results/runs/{experiment}/{tier}/seed{seed}/scores.csv",
     log:

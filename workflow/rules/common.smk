@@ -422,6 +422,14 @@ def of_dataset(path):
     return of
 
 
+def link_free_of(wildcards):
+    """The link-free floor of an experiment's data set, where that asks for one."""
+    name = study.experiments[wildcards.experiment].dataset
+    if not study.datasets[name].link_free or wildcards.tier != "coordinates":
+        return []
+    return f"results/data/{name}/test/coordinates/floors_link_free.zarr.zip"
+
+
 def has_map(experiment):
     """Is there a true map of D to compare with?"""
     if experiment not in experiments_at("node"):

@@ -114,6 +114,7 @@ rule score:
     input:
         predictions="results/runs/{experiment}/{tier}/seed{seed}/predictions_test.zarr.zip",
         floors=of_dataset("results/data/{dataset}/test/{tier}/floors.zarr.zip"),
+        link_free=link_free_of,
         maps=lambda w: (
             "results/runs/{experiment}/{tier}/seed{seed}/maps.zarr.zip"
             if has_map(w.experiment)

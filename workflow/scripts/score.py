@@ -13,5 +13,6 @@ scores = metrics.of_run(
     found=store.load(given.floors, schema.FLOORS),
     maps=store.load(given.maps, schema.MAPS) if given.maps else None,
     quality=json.loads(Path(given.quality).read_text()) if given.quality else None,
+    link_free=store.load(given.link_free, schema.FLOORS) if given.link_free else None,
 )
 metrics.write(scores, snakemake.output.scores)

@@ -12,5 +12,6 @@ scores = metrics.of_links(
     tracks=store.load(given.tracks, schema.TRACKS),
     found=store.load(given.floors, schema.FLOORS),
     candidates={name: aogm.candidate_f1(edges, above) for name, above in thresholds.items()},
+    link_free=store.load(given.link_free, schema.FLOORS) if given.link_free else None,
 )
 metrics.write(scores, snakemake.output.scores)
