@@ -178,6 +178,16 @@ def sources(dataset, split):
     return [source.model_dump(mode="json") for source in recordings(dataset, split)]
 
 
+@cache
+def lag_of_overlaps(dataset):
+    """Frames over which masks are compared: as far as any graph of these localizations reaches."""
+    return max(
+        one.graph.max_lag
+        for name, one in study.datasets.items()
+        if swept.owner(name, "localizations") == dataset
+    )
+
+
 def files_of(source):
     """Paths that a source is read from; of the challenge's own sets their folder, here or not."""
     if source.folder is None:
