@@ -32,7 +32,7 @@ SHELVES: dict[str, tuple[str, ...]] = {
     "read-out": (
         *("export", "floors", "track_features", "floors_motion", "change_points"),
         *("linking", "lineages", "aogm", "linkers", "maps", "metrics"),
-        *("movies", "plots", "plots_cells", "plots_motion", "plots_sweeps"),
+        *("movies", "plots", "plots_cells", "plots_motion", "plots_sweeps", "plots_matrix"),
     ),
 }
 
@@ -58,7 +58,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "zarr": ("store", "stacks"),
     "torch": SHELVES["learning"],
     "torch_geometric": ("blocks", "rivals", "network"),
-    "matplotlib": ("plots", "plots_cells", "plots_motion", "plots_sweeps"),
+    "matplotlib": ("plots", "plots_cells", "plots_motion", "plots_sweeps", "plots_matrix"),
 }
 """The only modules that may import a foreign package."""
 

@@ -512,6 +512,10 @@ def of(rules: str, *wildcards: str) -> Callable[[Job], bool]:
         ),
         ({"figures": {"fig4_images": {"title": "Another"}}}, of("figure", "figure=fig4_images")),
         (
+            {"datasets": {"dic_hela_published": {"graph": {"max_lag": 3}}}},
+            of("cells graph reach", "dataset=dic_hela_published"),
+        ),
+        (
             {"samples": {"water": {"map": {"durations": [45]}}}},
             of("sample_map sample_export sample_figure", "sample=water"),
         ),

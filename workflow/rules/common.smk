@@ -68,6 +68,7 @@ DRAWN = {
     "attention_tracks": ["attention"],
     "contrast": ["attention"],
     "curve": ["sweep"],
+    "matrix": ["sweep"],
 }
 
 
@@ -159,7 +160,7 @@ def shown_by(figure):
     names = {}
     for panel in study.figures[figure].panels.values():
         points = [point.experiment for point in swept.points.get(panel.of, ())]
-        names |= dict.fromkeys(points if panel.panel == "curve" else [panel.of])
+        names |= dict.fromkeys(points if panel.of_sweep else [panel.of])
     return list(names)
 
 
@@ -425,8 +426,8 @@ def network_of_sample(wildcards):
 
 def drawn_from(panel):
     """Kinds of stores that a panel is drawn from; whole videos have predictions of their own."""
-    if panel.panel == "curve":
-        return DRAWN["curve"]
+    if panel.of_sweep:
+        return DRAWN[panel.panel]
     level = study.tasks[study.experiments[panel.of].task].level
     own = {"predictions": "video_predictions"} if level == "graph" else {}
     kinds = [own.get(kind, kind) for kind in DRAWN[panel.panel]]
@@ -441,7 +442,7 @@ def panels(wildcards):
     figure = study.figures[wildcards.figure]
     files = {}
     for letter, panel in figure.panels.items():
-        if panel.panel == "curve":
+        if panel.of_sweep:
             files[letter] = {"sweep": f"results/sweeps/{panel.of}.csv"}
             continue
         experiment = study.experiments[panel.of]
