@@ -130,8 +130,14 @@ def with_cells(project: Project) -> Project:
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory) -> Project:
-    """A project in which nothing has been run, and nothing is."""
-    return with_cells(Project(tmp_path_factory.mktemp("fresh") / "magik"))
+    """A project in which nothing has been run, and nothing is: recordings need only be there."""
+    project = with_cells(Project(tmp_path_factory.mktemp("fresh") / "magik"))
+    for name in ("epidermis-area1", "bacteria"):
+        folder = project.folder / "data" / "cells" / name
+        folder.mkdir()
+        for file in ("TRA.tif", "man_track.txt"):
+            (folder / file).touch()
+    return project
 
 
 # what the rules say ---------------------------------------------------------------------------
@@ -257,6 +263,15 @@ def test_a_figure_plans_what_it_needs_and_no_more(fresh, figure, trainings):
     plan = fresh.plan(figure)
     assert plan["train"] == trainings
     assert not plan.keys() & {"render", "localize", "sample_predict", "scores"}
+
+
+def test_networks_are_trained_on_one_kind_of_cells_and_tested_on_all(fresh):
+    """Four networks; each on four kinds as it is and after more training; four from nothing."""
+    plan = fresh.plan("transfer")
+    assert plan["train"] == 4 + 16 + 16 + 4
+    assert plan["score_tracks"] == 36
+    assert plan["cells"] == 8
+    assert plan["fetch"] == 1
 
 
 def test_points_of_a_sweep_share_their_simulations(fresh):
