@@ -222,9 +222,11 @@ def rivals(wildcards):
     """Tracks by every other linker that can link a data set; by overlap, where all have masks.
 
     None where several recordings are learned from: one choice of parameters does not fit them.
+    Nor where another's network is tried: an experiment without `start` has them for these cells.
     """
-    dataset = study.experiments[wildcards.experiment].dataset
-    if len(recordings(dataset, "train")) > 1:
+    experiment = study.experiments[wildcards.experiment]
+    dataset = experiment.dataset
+    if experiment.start or len(recordings(dataset, "train")) > 1:
         return []
     everywhere = (*recordings(dataset, "train"), *recordings(dataset, "test"))
     masks = all(source.folder or source.masks for source in everywhere)
