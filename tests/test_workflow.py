@@ -270,6 +270,7 @@ def test_networks_are_trained_on_one_kind_of_cells_and_tested_on_all(fresh):
     plan = fresh.plan("transfer")
     assert plan["train"] == 4 + 16 + 16 + 4
     assert plan["score_tracks"] == 36
+    assert plan["rival"] == 4 * 4, "once for each kind"
     assert plan["cells"] == 8
     assert plan["fetch"] == 1
 
@@ -284,7 +285,9 @@ def test_points_of_a_sweep_share_their_simulations(fresh):
 
 def test_a_sample_plans_what_it_needs_and_no_more(fresh):
     assert fresh.plan("water").keys() >= {"sample_movie", "sample_predict", "sample_figure"}
-    assert not fresh.plan("water")["train"], "its network ships"
+    assert fresh.plan("embryo").keys() >= {"sample_cells", "sample_link", "sample_lineages"}
+    for name in ("water", "embryo"):
+        assert not fresh.plan(name)["train"], "its network ships"
 
 
 @pytest.mark.parametrize(
