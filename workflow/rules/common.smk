@@ -487,7 +487,7 @@ def thousands(wildcards):
     """Size of a data set's split, in thousands of localizations."""
     name = wildcards.get("dataset") or study.experiments[wildcards.experiment].dataset
     if name in annotated():
-        return 20  # a rough guess; a failed attempt is given more
+        return 300  # for the largest sets here, whose windows hold many cells
     simulate, videos = study.datasets[name].of_split(wildcards.get("split", "train"))
     return videos * max(simulate.frames) * max(simulate.particles) / 1000
 
