@@ -19,6 +19,9 @@ from magik import graphs, linking, predict, store
 from magik.config import Linking, Predict
 
 WEIGHTS = "magik/weights/lineages_points.safetensors"
+WINDOWS = Predict(window=4, context=3)
+"""As the network is used: `predict` of its experiment."""
+
 SIZES = ((40, 100), (27, 1000), (780, 118), (270, 100), (2700, 10))
 """Frames, and cells in each."""
 
@@ -51,7 +54,7 @@ def measure(frames: int, cells: int) -> str:
     began = time.perf_counter()
     built = graphs.build_as(store.said_by(WEIGHTS)["trained_on"], drawn)
     graphed = time.perf_counter()
-    edges = predict.run_edges(WEIGHTS, built, Predict(context=5), threads=2)
+    edges = predict.run_edges(WEIGHTS, built, WINDOWS, threads=2)
     judged = time.perf_counter()
     tracks = linking.run(edges, drawn, Linking(method="global", threshold=0.4))
     ended = time.perf_counter()

@@ -23,9 +23,6 @@ from magik.config import Source
 from magik.errors import InputError
 from magik.stacks import Stack, one_line, open_stack
 
-LAGS = 2
-"""Frames over which shared pixels of masks are counted."""
-
 SIZEABLE = 0.25
 """Parts of a mask that are at least so large a share of the largest may be cells of their own."""
 
@@ -36,12 +33,12 @@ PLANAR = ("area", "perimeter", "eccentricity", "solidity")
 # sources -------------------------------------------------------------------------------------
 
 
-def read(source: Source) -> xr.Dataset:
+def read(source: Source, max_lag: int = 2) -> xr.Dataset:
     """The cells of one recording as LOCALIZATIONS of one video.
 
     Of masks: centroid, `label`, area, perimeter, eccentricity, solidity, mean intensity if there
-    are images, and which masks of the last LAGS frames share pixels. Parts of one label in one
-    frame are one cell. Of tables and GEFF: what `magik.detections` reads; those with a `radius`
+    are images, and which masks share pixels with those of the last frames. Parts of one label in
+    one frame are one cell. Of tables and GEFF: what `magik.detections` reads; those with a `radius`
     overlap as discs or balls of that size do. Without `field_of_view` theirs is the images'.
 
     Where a lineage is given, `particle` is the label (in a table: the track, else the label).
@@ -49,6 +46,8 @@ def read(source: Source) -> xr.Dataset:
 
     Args:
         source: where the files are, and which frames.
+        max_lag: frames over which shared pixels are counted: the reach of the graph, whose edges
+            would have no overlap beyond. As many frames are in memory, and one more.
 
     Returns:
         LOCALIZATIONS, ordered by frame, then label (in a table: row). Its attribute
@@ -68,11 +67,12 @@ def read(source: Source) -> xr.Dataset:
         stage = registration.drift(place, localizations["frame"].to_numpy())
         localizations = _with_drift(localizations, axes, stage)
         if "radius" in localizations:
-            localizations = _as_balls(localizations, place - stage)
+            localizations = _as_balls(localizations, place - stage, max_lag)
     else:
         masks, _ = masks_of(source)
         path = masks.path
-        localizations = _measure(masks, images_of(source), labelled=files.lineage is not None)
+        labelled = files.lineage is not None
+        localizations = _measure(masks, images_of(source), max_lag, labelled)
     if files.lineage is not None:
         tracks = read_lineage(files.lineage)
         localizations = _with_lineage(localizations, tracks, files.lineage, path)
@@ -301,8 +301,8 @@ def _cut(stack: Stack, source: Source) -> Stack:
 # masks ---------------------------------------------------------------------------------------
 
 
-def _measure(masks: Stack, images: Stack | None, labelled: bool) -> xr.Dataset:
-    """Every label of every frame: centroid, descriptors, shared pixels.
+def _measure(masks: Stack, images: Stack | None, max_lag: int, labelled: bool) -> xr.Dataset:
+    """Every label of every frame: centroid, descriptors, pixels shared over some frames.
 
     Unless they are known to be `labelled`, masks of a single value may be a foreground alone.
     """
@@ -318,7 +318,7 @@ def _measure(masks: Stack, images: Stack | None, labelled: bool) -> xr.Dataset:
     sizes: list[int] = []
     parts: list[int] = []
     pairs: list[np.ndarray] = []
-    recent: deque[_Seen] = deque(maxlen=LAGS)
+    recent: deque[_Seen] = deque(maxlen=max_lag)
     place, stage, stages = np.zeros((0, len(axes))), np.zeros(len(axes)), []
     for t in range(len(masks)):
         label, rank = _ranked(masks[t], masks.path, masks.first_frame + t)
@@ -434,18 +434,19 @@ def _with_drift(video: xr.Dataset, axes: Sequence[str], stage: np.ndarray) -> xr
     )
 
 
-def _as_balls(video: xr.Dataset, place: np.ndarray) -> xr.Dataset:
+def _as_balls(video: xr.Dataset, place: np.ndarray, max_lag: int) -> xr.Dataset:
     """Detections of a known radius overlap as discs, or balls, do; `area` is theirs.
 
     Args:
         video: LOCALIZATIONS with `radius`.
         place: [localizations, axes] px, without the jumps of the stage.
+        max_lag: frames over which they may overlap.
     """
     frame, radius = video["frame"].to_numpy(), video["radius"].to_numpy().astype(float)
     apart = 4 * radius.max(initial=1)  # frames stand as sheets, too far apart to meet
     sheets = np.column_stack([place, frame * apart])
     found = [np.zeros((3, 0))]
-    for lag in range(1, LAGS + 1):
+    for lag in range(1, max_lag + 1):
         later = sheets - np.append(np.zeros(place.shape[1]), lag * apart)
         near = cKDTree(sheets).sparse_distance_matrix(
             cKDTree(later), 2 * radius.max(initial=0), output_type="ndarray"

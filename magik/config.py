@@ -886,8 +886,9 @@ class Panel(Section):
         "attention_tracks",
         "contrast",
         "curve",
+        "matrix",
     ]
-    of: Name = Field(description="experiment; curve: sweep")
+    of: Name = Field(description="experiment; curve, matrix: sweep")
     title: str = Field("", description="written above the panel, in place of its usual title")
     pixel_size_um: Positive | None = Field(None, description="µm per px, for a scale bar")
     duration: Count | Literal["shortest", "longest"] | None = Field(
@@ -909,20 +910,35 @@ class Panel(Section):
         None, description="attention, attention_tracks, contrast: of the network; null: last"
     )
     along: str | None = Field(
-        None, description="curve: axis of the sweep, or `crowding`: c of what is simulated"
+        None,
+        description="curve, matrix: axis of the sweep; curve: or `crowding`, c of what is "
+        "simulated; matrix: downwards",
     )
-    score: Score | None = Field(None, description="curve: what is drawn")
+    score: Score | None = Field(None, description="curve, matrix: what is drawn")
     experiments: dict[Name, str] | None = Field(
-        None, description="curve: those whose networks are drawn, and how each is called"
+        None,
+        description="curve, matrix: those whose networks are drawn, and how each is called; "
+        "matrix: the columns",
     )
     methods: dict[Name, str] | None = Field(
         None, description="curve: other methods that are drawn, and how each is called"
     )
+    rows: dict[str, str] | None = Field(
+        None, description="matrix: values of the axis that are drawn, and how each is called"
+    )
+    where: dict[str, str] = Field(
+        {}, description="matrix: value of every other axis, as it stands in paths"
+    )
+
+    @property
+    def of_sweep(self) -> bool:
+        """Does it draw a sweep, and not one experiment?"""
+        return self.panel in _OF_SWEEPS
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
         for name, kinds in _ONLY_FOR.items():
-            if getattr(self, name) is not None and self.panel not in kinds:
+            if getattr(self, name) not in (None, {}) and self.panel not in kinds:
                 known = " or ".join(f"'{kind}'" for kind in kinds)
                 raise ValueError(f"{name} belongs to a panel of kind {known}, not '{self.panel}'")
         for kind, name in _NEEDED:
@@ -931,6 +947,8 @@ class Panel(Section):
         return self
 
 
+_OF_SWEEPS = ("curve", "matrix")
+
 _ONLY_FOR: dict[str, tuple[str, ...]] = {
     "duration": ("map",),
     "read_out": ("map",),
@@ -938,16 +956,17 @@ _ONLY_FOR: dict[str, tuple[str, ...]] = {
     "particle": ("trace",),
     "head": ("attention", "attention_tracks"),
     "block": ("attention", "attention_tracks", "contrast"),
-    **dict.fromkeys(("along", "score", "experiments", "methods"), ("curve",)),
+    **dict.fromkeys(("along", "score", "experiments"), _OF_SWEEPS),
+    "methods": ("curve",),
+    **dict.fromkeys(("rows", "where"), ("matrix",)),
 }
 """Settings of a panel that only some kinds have."""
 
 _NEEDED = (
     ("map", "duration"),
     ("attention_tracks", "head"),
-    ("curve", "along"),
-    ("curve", "score"),
-    ("curve", "experiments"),
+    *((kind, name) for kind in _OF_SWEEPS for name in ("along", "score", "experiments")),
+    ("matrix", "rows"),
 )
 """Settings that a kind of panel cannot do without."""
 
@@ -1106,8 +1125,8 @@ class Study(Section):
         for name, figure in self.figures.items():
             for letter, panel in figure.panels.items():
                 where = f"figures.{name}.panels.{letter}"
-                if panel.panel == "curve":
-                    self._curve_fits(where, panel)
+                if panel.of_sweep:
+                    self._sweep_has(where, panel)
                     continue
                 _must_know(f"{where}.of", panel.of, self.experiments)
                 experiment = self.experiments[panel.of]
@@ -1191,8 +1210,8 @@ class Study(Section):
             if tier not in first.tiers:
                 raise ValueError(f"experiments.{name}.start: '{experiment.start}' has no '{tier}'")
 
-    def _curve_fits(self, where: str, panel: Panel) -> None:
-        """Refuse a curve of what its sweep does not vary or repeat."""
+    def _sweep_has(self, where: str, panel: Panel) -> None:
+        """Refuse a panel of a sweep that there is not, or of what it does not repeat."""
         _must_know(f"{where}.of", panel.of, self.sweep)
         for experiment in panel.experiments or {}:
             _must_know(f"{where}.experiments", experiment, dict.fromkeys(self.sweep[panel.of].of))

@@ -41,7 +41,7 @@ SHELVES: dict[str, tuple[str, ...]] = {
     "read-out": (
         *("export", "floors", "link_free", "track_features", "floors_motion", "change_points"),
         *("linking", "lineages", "aogm", "linkers", "maps", "metrics", "tables"),
-        *("movies", "plots", "plots_cells", "plots_motion", "plots_sweeps"),
+        *("movies", "plots", "plots_cells", "plots_motion", "plots_sweeps", "plots_matrix"),
     ),
 }
 
@@ -67,7 +67,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "zarr": ("store", "stacks"),
     "torch": SHELVES["learning"],
     "torch_geometric": ("blocks", "rivals", "network"),
-    "matplotlib": ("plots", "plots_cells", "plots_motion", "plots_sweeps"),
+    "matplotlib": ("plots", "plots_cells", "plots_motion", "plots_sweeps", "plots_matrix"),
 }
 """The only modules that may import a foreign package."""
 

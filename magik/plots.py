@@ -429,9 +429,9 @@ class Place:
         axes.set_anchor("N")
         return axes
 
-    def plot(self) -> Axes:
-        """Axes with room for ticks and labels at the left and below."""
-        return self._axes(10, _HEAD, self.width - 7.5, self.height - 7.5)
+    def plot(self, left: float = 10) -> Axes:
+        """Axes with room for ticks and labels below and, in mm, at the left."""
+        return self._axes(left, _HEAD, self.width + 2.5 - left, self.height - 7.5)
 
     def bar(self, shades: Normalize, colours: str | Colormap, label: str) -> None:
         """A colour bar below the main axes."""

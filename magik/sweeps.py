@@ -97,10 +97,11 @@ def expand(study: Study, where: str = "config.yaml") -> Expanded:
             raise InputError(f"{where}: sweep.{name}: {error}") from None
     for figure, of_figure in study.figures.items():
         for letter, panel in of_figure.panels.items():
+            place = f"{where}: figures.{figure}.panels.{letter}"
             if panel.panel == "curve":
-                _must_run_along(
-                    panel, points[panel.of], f"{where}: figures.{figure}.panels.{letter}"
-                )
+                _must_run_along(panel, points[panel.of], place)
+            if panel.panel == "matrix":
+                _must_fill(panel, points[panel.of], place)
     for name, table in study.tables.items():
         given = {sweep: points[sweep] for sweep in table.sweeps}
         _must_have_rows(table, given, f"{where}: tables.{name}")
@@ -113,7 +114,7 @@ def expand(study: Study, where: str = "config.yaml") -> Expanded:
 
 def _must_run_along(panel: Panel, points: list[Point], where: str) -> None:
     """Refuse a curve along what its sweep does not vary, or along names."""
-    axes = {axis: [point.place[axis] for point in points] for axis in points[0].place}
+    axes = _axes_of(points)
     if panel.along not in (*axes, "crowding"):
         raise InputError(
             f"{where}.along: '{panel.along}'; sweep '{panel.of}' has {', '.join(axes)} "
@@ -158,6 +159,27 @@ def _must_have_rows(table: Table, points: Mapping[str, list[Point]], where: str)
                 f"{where}.rows: '{experiment}' has no point '{first}', the first, with which all "
                 "are compared"
             )
+
+
+def _must_fill(panel: Panel, points: list[Point], where: str) -> None:
+    """Refuse a matrix of what its sweep has not, or whose cells would be several points each."""
+    axes = _axes_of(points)
+    named = {str(panel.along), *panel.where}
+    if named != set(axes):
+        raise InputError(
+            f"{where}: along and where name {', '.join(sorted(named))}; expected every axis of "
+            f"sweep '{panel.of}': {', '.join(axes)}"
+        )
+    wanted = [(str(panel.along), label) for label in panel.rows or {}]
+    for axis, label in (*wanted, *panel.where.items()):
+        if label not in axes[axis]:
+            known = ", ".join(dict.fromkeys(axes[axis]))
+            raise InputError(f"{where}: '{axis}' has no value '{label}'; it has {known}")
+
+
+def _axes_of(points: list[Point]) -> dict[str, list[str]]:
+    """The value of each axis at every point."""
+    return {axis: [point.place[axis] for point in points] for axis in points[0].place}
 
 
 def settings(sweep: Sweep) -> Iterator[tuple[Setting, ...]]:

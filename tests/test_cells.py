@@ -1,6 +1,7 @@
 """Cells of a recording: small masks whose numbers can be read off, and what is refused."""
 
 import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,30 @@ def test_pixels_shared_by_masks_of_two_frames_back(source):
         *((0, 1, 8), (0, 2, 4), (1, 2, 4), (0, 3, 4), (1, 3, 4)),
         *((1, 4, 2), (2, 4, 2), (1, 5, 2), (3, 5, 2)),
     ]
+
+
+def test_pixels_are_shared_as_far_back_as_asked(source):
+    """Over three frames the daughters of frame 3 lie on 3 of frame 0, too."""
+    near, two, far = ({*pairs_of(cells.read(source, lag))} for lag in (1, 2, 3))
+    assert two - near == {(0, 2, 4), (0, 3, 4), (1, 4, 2), (1, 5, 2)}
+    assert far - two == {(0, 4, 2), (0, 5, 2)}
+    assert near < two < far
+
+
+def test_no_more_masks_are_kept_than_are_compared(tmp_path):
+    """However long the recording: two frames of 1 MB each for a lag of one."""
+    masks = np.zeros((40, 512, 512), np.uint16)
+    masks[:, 100:200, 100:200] = 1
+    path = save(tmp_path / "masks", "t", masks)
+    tracemalloc.start()
+    cells.read(Source(masks=str(path)), max_lag=1)
+    few = tracemalloc.get_traced_memory()[1]
+    tracemalloc.reset_peak()
+    cells.read(Source(masks=str(path)), max_lag=8)
+    many = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    frame = 512 * 512 * 4
+    assert 6 * frame < many - few < 8.5 * frame
 
 
 def test_without_images_and_lineage(source):
@@ -545,6 +570,8 @@ def test_detections_of_a_known_radius_overlap_as_balls_do(tmp_path, deep, whole)
         (0, 6): pytest.approx(whole * 2**power),
         (3, 6): pytest.approx(whole * 2**power),
     }
+    near = cells.read(Source(table=str(path)), max_lag=1)
+    assert near["pair_sender"].values.tolist() == [0, 2, 3], "not the one two frames back"
 
 
 @pytest.mark.parametrize("axes", [2, 3])

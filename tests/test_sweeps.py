@@ -213,3 +213,33 @@ def test_a_table_is_of_what_its_sweeps_have(changes, message):
     with pytest.raises(InputError) as refused:
         sweeps.expand(config.load(changed, ROOT / "workflow" / "scales"))
     assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"along": "epochs"}, "along and where name epochs; expected every axis of sweep 'mine'"),
+        ({"where": {"epochs": "1", "drop": "0"}}, "name drop, epochs, start; expected"),
+        ({"rows": {"any_link": "one"}}, "'start' has no value 'any_link'; it has any_links, none"),
+        ({"where": {"epochs": "3"}}, "'epochs' has no value '3'; it has 1, 2"),
+        ({"rows": None}, "a panel of kind 'matrix' needs a rows"),
+        ({"methods": {"lap": "LAP"}}, "methods belongs to a panel of kind 'curve', not 'matrix'"),
+        ({"experiments": {"crowded_link": "x"}}, "experiments: no 'crowded_link'. Did you mean"),
+        ({}, ""),
+    ],
+)
+def test_a_matrix_has_one_point_in_each_cell(settings, message):
+    matrix = {"panel": "matrix", "of": "mine", "along": "start", "score": "edge_f1"}
+    matrix |= {"where": {"epochs": "1"}, "rows": {"any_links": "all", "none": "nothing"}}
+    panel = matrix | {"experiments": {"crowded_links": "MAGIK"}} | settings
+    figure = {"title": "Mine", "panels": {"a": panel}}
+    grid = {"start": ["any_links", None], "recipe.epochs": [1, 2]}
+    sweep = {"mine": {"of": ["crowded_links"], "grid": grid}}
+    changed = SHIPPED | {"sweep": sweep, "figures": {"drawn": figure}, "tables": {}}
+    found = ""
+    try:
+        sweeps.expand(config.load(changed, ROOT / "workflow" / "scales"))
+    except InputError as refused:
+        found = str(refused)
+    assert message in found
+    assert bool(message) == ("figures.drawn.panels.a" in found)

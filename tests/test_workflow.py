@@ -130,8 +130,14 @@ def with_cells(project: Project) -> Project:
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory) -> Project:
-    """A project in which nothing has been run, and nothing is."""
-    return with_cells(Project(tmp_path_factory.mktemp("fresh") / "magik"))
+    """A project in which nothing has been run, and nothing is: recordings need only be there."""
+    project = with_cells(Project(tmp_path_factory.mktemp("fresh") / "magik"))
+    for name in ("epidermis-area1", "bacteria"):
+        folder = project.folder / "data" / "cells" / name
+        folder.mkdir()
+        for file in ("TRA.tif", "man_track.txt"):
+            (folder / file).touch()
+    return project
 
 
 # what the rules say ---------------------------------------------------------------------------
@@ -266,6 +272,16 @@ def test_a_figure_plans_what_it_needs_and_no_more(fresh, figure, trainings):
     assert not plan.keys() & {"render", "localize", "sample_predict", "scores"}
 
 
+def test_networks_are_trained_on_one_kind_of_cells_and_tested_on_all(fresh):
+    """Four networks; each on four kinds as it is and after more training; four from nothing."""
+    plan = fresh.plan("transfer")
+    assert plan["train"] == 4 + 16 + 16 + 4
+    assert plan["score_tracks"] == 36
+    assert plan["rival"] in (4 * 2, 4 * 4), "once for each kind; LapTrack is an extra"
+    assert plan["cells"] == 8
+    assert plan["fetch"] == 1
+
+
 def test_points_of_a_sweep_share_their_simulations(fresh):
     """Four points of two tasks, each by two networks that are trained once."""
     plan = fresh.plan("missed")
@@ -283,7 +299,9 @@ def test_the_link_free_floor_is_made_where_it_is_asked_for(fresh):
 
 def test_a_sample_plans_what_it_needs_and_no_more(fresh):
     assert fresh.plan("water").keys() >= {"sample_movie", "sample_predict", "sample_figure"}
-    assert not fresh.plan("water")["train"], "its network ships"
+    assert fresh.plan("embryo").keys() >= {"sample_cells", "sample_link", "sample_lineages"}
+    for name in ("water", "embryo"):
+        assert not fresh.plan(name)["train"], "its network ships"
 
 
 @pytest.mark.parametrize(
@@ -528,6 +546,10 @@ def of(rules: str, *wildcards: str) -> Callable[[Job], bool]:
             of("train", "experiment=diffusion_map"),
         ),
         ({"figures": {"fig4_images": {"title": "Another"}}}, of("figure", "figure=fig4_images")),
+        (
+            {"datasets": {"dic_hela_published": {"graph": {"max_lag": 3}}}},
+            of("cells graph reach", "dataset=dic_hela_published"),
+        ),
         (
             {"samples": {"water": {"map": {"durations": [45]}}}},
             of("sample_map sample_export sample_figure", "sample=water"),

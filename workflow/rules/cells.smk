@@ -43,6 +43,7 @@ rule cells:
         runtime=lambda w, attempt: 20 * attempt,
     params:
         sources=lambda w: sources(w.dataset, w.split),
+        max_lag=lambda w: lag_of_overlaps(w.dataset),
         files=lambda w: stamp(*recordings(w.dataset, w.split)),
         code=code("cells"),
     script:

@@ -69,6 +69,7 @@ DRAWN = {
     "attention_tracks": ["attention"],
     "contrast": ["attention"],
     "curve": ["sweep"],
+    "matrix": ["sweep"],
 }
 
 
@@ -177,7 +178,7 @@ def shown_by(figure):
     names = {}
     for panel in study.figures[figure].panels.values():
         points = [point.experiment for point in swept.points.get(panel.of, ())]
-        names |= dict.fromkeys(points if panel.panel == "curve" else [panel.of])
+        names |= dict.fromkeys(points if panel.of_sweep else [panel.of])
     return list(names)
 
 
@@ -194,6 +195,16 @@ def recordings(dataset, split):
 def sources(dataset, split):
     """The recordings of a split, as plain data for `params`."""
     return [source.model_dump(mode="json") for source in recordings(dataset, split)]
+
+
+@cache
+def lag_of_overlaps(dataset):
+    """Frames over which masks are compared: as far as any graph of these localizations reaches."""
+    return max(
+        one.graph.max_lag
+        for name, one in study.datasets.items()
+        if swept.owner(name, "localizations") == dataset
+    )
 
 
 def files_of(source):
@@ -229,9 +240,11 @@ def rivals(wildcards):
     """Tracks by every other linker that can link a data set; by overlap, where all have masks.
 
     None where several recordings are learned from: one choice of parameters does not fit them.
+    Nor where another's network is tried: an experiment without `start` has them for these cells.
     """
-    dataset = study.experiments[wildcards.experiment].dataset
-    if len(recordings(dataset, "train")) > 1:
+    experiment = study.experiments[wildcards.experiment]
+    dataset = experiment.dataset
+    if experiment.start or len(recordings(dataset, "train")) > 1:
         return []
     everywhere = (*recordings(dataset, "train"), *recordings(dataset, "test"))
     masks = all(source.folder or source.masks for source in everywhere)
@@ -464,8 +477,8 @@ def network_of_sample(wildcards):
 
 def drawn_from(panel):
     """Kinds of stores that a panel is drawn from; whole videos have predictions of their own."""
-    if panel.panel == "curve":
-        return DRAWN["curve"]
+    if panel.of_sweep:
+        return DRAWN[panel.panel]
     level = study.tasks[study.experiments[panel.of].task].level
     own = {"predictions": "video_predictions"} if level == "graph" else {}
     kinds = [own.get(kind, kind) for kind in DRAWN[panel.panel]]
@@ -480,7 +493,7 @@ def panels(wildcards):
     figure = study.figures[wildcards.figure]
     files = {}
     for letter, panel in figure.panels.items():
-        if panel.panel == "curve":
+        if panel.of_sweep:
             files[letter] = {"sweep": f"results/sweeps/{panel.of}.csv"}
             continue
         experiment = study.experiments[panel.of]
@@ -523,7 +536,7 @@ def thousands(wildcards):
     """Size of a data set's split, in thousands of localizations."""
     name = wildcards.get("dataset") or study.experiments[wildcards.experiment].dataset
     if name in annotated():
-        return 20  # a rough guess; a failed attempt is given more
+        return 300  # for the largest sets here, whose windows hold many cells
     simulate, videos = study.datasets[name].of_split(wildcards.get("split", "train"))
     return videos * max(simulate.frames) * max(simulate.particles) / 1000
 

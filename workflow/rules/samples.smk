@@ -305,7 +305,8 @@ rule sample_video:
 
 rule sample_cells:
     input:
-        lambda w: files_of(study.samples[w.sample].cells),
+        files=lambda w: files_of(study.samples[w.sample].cells),
+        checkpoint=network_of_sample,  # masks are compared as far as its edges reach
     output:
         localizations="results/samples/{sample}/localizations.zarr.zip",
     log:
@@ -321,11 +322,11 @@ rule sample_cells:
         mem_mb=lambda w, attempt: 3000 * attempt,
         runtime=lambda w, attempt: 30 * attempt,
     params:
-        sources=lambda w: [study.samples[w.sample].cells.model_dump(mode="json")],
+        source=section("sample", "cells"),
         files=lambda w: stamp(study.samples[w.sample].cells),
-        code=code("cells"),
+        code=code("sample_cells"),
     script:
-        "../scripts/cells.py"
+        "../scripts/sample_cells.py"
 
 
 rule sample_edges:
