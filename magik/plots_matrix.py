@@ -92,6 +92,6 @@ def _draw_matrix(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -> p
     return matrix(axes, mean, sd, rows, columns, score)
 
 
-NAMES = {"lnk": "LNK", "division_f1": "F1 of divisions"}
+NAMES = {"lnk": "LNK", "division_f1": "division F1"}
 
 PANELS: dict[str, plots.Drawer] = {"matrix": _draw_matrix}
