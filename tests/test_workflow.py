@@ -219,7 +219,8 @@ def test_every_scale_can_be_planned(fresh, scale):
     asked = {"alpha": "exponent", "parts": "model_fractions"}
     samples = {name: water | {"experiment": of} for name, of in asked.items()}
     targets = ["all", *SHIPPED["figures"], *SHIPPED["tables"]]
-    overlay = fresh.overlay({"samples": samples})
+    floor = {"crowded": {"link_free": {}}}  # off unless asked for
+    overlay = fresh.overlay({"samples": samples, "datasets": floor})
     done = fresh.run(*targets, "--dry-run", "--quiet", "rules", *overlay, scale=scale)
     assert done.returncode == 0, done.stderr
     for rule in [name for name, _ in rules() if name != "fetch"]:
