@@ -13,7 +13,16 @@ from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure as Canvas
 
-from magik import lineage, movies, plots, plots_cells, plots_motion, plots_sweeps, schema
+from magik import (
+    lineage,
+    movies,
+    plots,
+    plots_cells,
+    plots_matrix,
+    plots_motion,
+    plots_sweeps,
+    schema,
+)
 from magik.config import Figure, Panel
 
 WHOLE = movies.View(0, 0, 32, 24)
@@ -435,7 +444,8 @@ def test_the_layouts_of_a_declared_figure_are_the_real_ones(data):
 
 def test_every_kind_of_panel_has_one_drawer():
     assert set(plots_cells.PANELS) == set(KINDS.values())
-    kinds = [*plots.PANELS, *plots_cells.PANELS, *plots_motion.PANELS, *plots_sweeps.PANELS]
+    drawing = (plots, plots_cells, plots_matrix, plots_motion, plots_sweeps)
+    kinds = [kind for module in drawing for kind in module.PANELS]
     assert sorted(kinds) == sorted(get_args(Panel.model_fields["panel"].annotation))
 
 
