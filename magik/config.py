@@ -479,12 +479,13 @@ class Network(Section):
         return self
 
     @model_validator(mode="after")
-    def _tracks_have_no_eigenvectors(self) -> Self:
-        if self.kind == "magik_tracks" and self.laplacian:
-            raise ValueError(
-                f"laplacian = {self.laplacian} of a network of kind 'magik_tracks'; expected 0, or "
-                "another kind"
-            )
+    def _has_only_what_its_kind_has(self) -> Self:
+        for name in ("laplacian",) if self.kind == "magik_tracks" else ("matching", "moments"):
+            if given := getattr(self, name):
+                raise ValueError(
+                    f"{name} = {given} of a network of kind '{self.kind}'; leave it out, or choose "
+                    "another kind"
+                )
         return self
 
     @model_validator(mode="after")

@@ -19,7 +19,7 @@ Where D is a landscape, a track has no single D. What supposes one is left out t
 hidden Markov model lets ln D wander from frame to frame.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
@@ -239,6 +239,27 @@ def estimate(localizations: xr.Dataset, simulate: Simulate, graph: Graph) -> xr.
 
     told = np.full(localizations.sizes["video"], np.nan)
     told[localizations["row_size"].values > 0] = errors
+    return laid_out(localizations, simulate, graph, methods, tracks, told)
+
+
+def laid_out(
+    localizations: xr.Dataset,
+    simulate: Simulate,
+    graph: Graph,
+    methods: Mapping[str, list[np.ndarray]],
+    tracks: Mapping[str, list[np.ndarray]],
+    localization_error: Float[np.ndarray, " videos"],
+) -> xr.Dataset:
+    """Estimates of D and tracks as FLOORS, beside the truth that the localizations have.
+
+    Args:
+        localizations: that they are of.
+        simulate: its time from image to image is passed on.
+        graph: its `max_lag` is passed on.
+        methods: D of each localization by each method, px²/frame, video after video.
+        tracks: track of each localization by each linker, likewise.
+        localization_error: that was reckoned with, px.
+    """
     return xr.Dataset(
         {
             "row_size": localizations["row_size"],
@@ -249,7 +270,7 @@ def estimate(localizations: xr.Dataset, simulate: Simulate, graph: Graph) -> xr.
             "truth": ("localization", localizations["diffusivity"].values),
             "diffusivity": _stacked("method", methods, np.float32),
             "track": _stacked("linker", tracks, np.int32),
-            "localization_error": ("video", told),
+            "localization_error": ("video", localization_error),
         },
         attrs={
             "field_of_view": localizations.attrs["field_of_view"],
@@ -306,7 +327,7 @@ def estimates(
 
 
 def _stacked(
-    dimension: str, columns: dict[str, list[np.ndarray]], kind: type
+    dimension: str, columns: Mapping[str, list[np.ndarray]], kind: type
 ) -> tuple[tuple[str, str], np.ndarray]:
     rows = [np.concatenate(videos) for videos in columns.values()]
     return (dimension, "localization"), np.stack(rows).astype(kind)

@@ -108,8 +108,8 @@ def estimate(
     methods = ["link_free"]
     if "intensity" in localizations and simulate.intensity_sd > 0:
         methods.append("link_free_intensity")
-    diffusivity = np.empty((len(methods), localizations.sizes["localization"]), np.float32)
-    track = np.empty(diffusivity.shape, np.int32)
+    diffusivity: dict[str, list[np.ndarray]] = {method: [] for method in methods}
+    tracks: dict[str, list[np.ndarray]] = {method: [] for method in methods}
     apart = np.empty((len(methods), len(videos)))
     sweeps = np.empty(apart.shape, int)
     for number, (r, video) in enumerate(zip(rows, videos, strict=True)):
@@ -120,36 +120,19 @@ def estimate(
                 light = Light(seen, *simulate.intensity, simulate.intensity_sd)
             rng = np.random.default_rng([seed, number, place])
             found = sample(video, prior, light, settings, rng)
-            diffusivity[place, r] = prior.median_of(found.cells)
-            track[place, r] = best_tracks(found.link)
+            diffusivity[method].append(prior.median_of(found.cells))
+            tracks[method].append(best_tracks(found.link))
             apart[place, number], sweeps[place, number] = found.apart, found.sweeps
             print(
                 f"video {number}, {method}: after {found.sweeps} sweeps two chains differ by "
                 f"{found.apart:.2f} s.d.; expected at most {AGREE}",
                 flush=True,
             )
-    return xr.Dataset(
-        {
-            "row_size": localizations["row_size"],
-            "frame": localizations["frame"],
-            "x": localizations["x"],
-            "y": localizations["y"],
-            "particle": localizations["particle"],
-            "truth": ("localization", localizations["diffusivity"].values),
-            "diffusivity": (("method", "localization"), diffusivity),
-            "track": (("linker", "localization"), track),
-            "localization_error": ("video", np.zeros(len(videos))),
-            "start_difference": (("method", "video"), apart),
-            "converged": (("method", "video"), (apart <= AGREE).astype(np.int8)),
-            "sweeps": (("method", "video"), sweeps),
-        },
-        attrs={
-            "field_of_view": localizations.attrs["field_of_view"],
-            "method": methods,
-            "linker": methods,
-            "max_lag": graph.max_lag,
-            "dt": simulate.interval,
-        },
+    exact = np.zeros(len(videos))
+    return floors.laid_out(localizations, simulate, graph, diffusivity, tracks, exact).assign(
+        start_difference=(("method", "video"), apart),
+        converged=(("method", "video"), (apart <= AGREE).astype(np.int8)),
+        sweeps=(("method", "video"), sweeps),
     )
 
 

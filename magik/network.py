@@ -378,9 +378,8 @@ def log_choice(
         choice: the node at which the edge competes with others.
         choices: number of nodes.
     """
-    top = scatter(score.detach(), choice, dim_size=choices, reduce="max").clamp_min(0)
-    total = scatter((score - top[choice]).exp(), choice, dim_size=choices, reduce="sum")
-    log_total = top + (total + (-top).exp()).log()
+    top, _, total = _scaled(score, choice, choices)
+    log_total = top + total.log()
     return score - log_total[choice], -log_total
 
 
@@ -391,12 +390,19 @@ def log_others(
 
     In double precision: a sum that one edge makes up almost alone is still told without it.
     """
-    score = score.double()
-    top = scatter(score.detach(), choice, dim_size=choices, reduce="max").clamp_min(0)
-    each = (score - top[choice]).exp()
-    total = scatter(each, choice, dim_size=choices, reduce="sum") + (-top).exp()
+    top, each, total = _scaled(score.double(), choice, choices)
     others = (total[choice] - each).clamp_min(1e-15)
     return (top[choice] + others.log()).float()
+
+
+def _scaled(score: Tensor, choice: Tensor, choices: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Top score of each choice, 0 at least; exp(score) of each edge, and their sum, over its exp.
+
+    The sum is with "none", whose score is 0.
+    """
+    top = scatter(score.detach(), choice, dim_size=choices, reduce="max").clamp_min(0)
+    each = (score - top[choice]).exp()
+    return top, each, scatter(each, choice, dim_size=choices, reduce="sum") + (-top).exp()
 
 
 class Links(NamedTuple):

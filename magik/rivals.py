@@ -5,6 +5,7 @@ messages go forward in time. The paper gives these networks by name; the equatio
 their own papers with edges as ours, an update a block, no weights shared between blocks.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from jaxtyping import Float
@@ -16,7 +17,7 @@ from magik.blocks import EdgeUpdate, GeluNorm, Overall, at_ends
 from magik.dataset import Batch
 
 
-class Block(nn.Module):
+class Block(nn.Module, ABC):
     """Edges as in MAGIK, then nodes as each rival has it, then the graph read from the nodes."""
 
     def __init__(self, settings: config.Network):
@@ -37,9 +38,9 @@ class Block(nn.Module):
         v = self.nodes(v, e, batch.edge_index)
         return v, e, self.overall(u, v, batch)
 
+    @abstractmethod
     def nodes(self, v: Tensor, e: Tensor, edge_index: Tensor) -> Tensor:
         """[nodes, width] updated nodes, from [nodes, width] and updated edges [edges, width]."""
-        raise NotImplementedError
 
 
 class MessagePassing(Block):

@@ -210,3 +210,6 @@ def test_settings_that_no_network_can_have():
             Network(kind="magik_tracks", **{part: False})
     with pytest.raises(ValidationError, match="laplacian = 4 of a network of kind 'magik_tracks'"):
         Network(kind="magik_tracks", laplacian=4)
+    for setting in ({"matching": 2}, {"moments": True}):
+        with pytest.raises(ValidationError, match="of a network of kind 'magik'; leave it out"):
+            Network(**setting)
