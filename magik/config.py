@@ -890,7 +890,10 @@ class Panel(Section):
         "matrix",
     ]
     of: Name = Field(description="experiment; curve, matrix: sweep")
-    title: str = Field("", description="written above the panel, in place of its usual title")
+    title: str = Field(
+        "",
+        description="written above the panel, in place of its usual title; errors stand behind it",
+    )
     pixel_size_um: Positive | None = Field(None, description="µm per px, for a scale bar")
     duration: Count | Literal["shortest", "longest"] | None = Field(
         None, description="map: frames it is made from, by number or among map.durations"

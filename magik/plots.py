@@ -512,7 +512,7 @@ def _draw_density(place: Place, panel: Panel, data: Mapping[str, Any]) -> pd.Dat
         truth, predicted = physics.diffusivity(truth), physics.diffusivity(predicted)
     axes = place.plot()
     bins = int(np.clip(np.sqrt(len(truth)), 10, 60))  # a handful of videos fills few
-    note = panel.title or _error_note(data["scores"], name)
+    note = _error_note(data["scores"], name, panel.title)
     rows = density(axes, truth, predicted, note, bins, label, counted)
     place.bar(cast(Normalize, axes.collections[0].norm), NODES, counted)
     return rows
@@ -536,11 +536,11 @@ _ERRORS = {
 }
 
 
-def _error_note(scores: pd.DataFrame, target: str) -> str:
-    """The network's mean absolute errors, as the score table has them.
+def _error_note(scores: pd.DataFrame, target: str, title: str = "") -> str:
+    """The network's mean absolute errors, as the score table has them, behind a panel's own title.
 
-    Where there is but one there is room for that of the best constant guess beside it. Fractions
-    have one error for all classes: three panels share it, and none has the room.
+    Where there is but one and no title there is room for that of the best constant guess beside it.
+    Fractions have one error for all classes: three panels share it, and none has the room.
     """
     mean = scores.groupby(["method", "quantity"])["value"].mean()
     named = _ERRORS[target]
@@ -550,8 +550,10 @@ def _error_note(scores: pd.DataFrame, target: str) -> str:
         if ("network", quantity) in mean
     ]
     if not errors:
-        return ""
+        return title
     note = f"MAE {', '.join(errors)}"
+    if title:
+        return f"{title}, {note}"
     if target == "fractions":
         return f"{note.replace('  ', ' ')} over all"
     constant = mean.get(("constant", next(iter(named))))

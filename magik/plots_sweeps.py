@@ -12,6 +12,8 @@ from magik.config import Panel
 from magik.errors import InputError
 
 CROWDING = "crowding c = ρDΔt"
+DOUBTFUL = "…, chains still apart"
+"""Points of a link-free floor whose two chains did not agree in every video."""
 LINES = ("-", (0, (4, 2)), (0, (1, 1.5)), (0, (4, 1, 1, 1)))
 COLOURS = ("#0b3c5d", "#c0392b", "#2a9d8f", "#e0a100", "#7b4ea3", "0.45", "#8c564b", "0.7")
 
@@ -21,8 +23,8 @@ def curve(axes: Axes, lines: pd.DataFrame, label: str, value: str) -> pd.DataFra
 
     Args:
         axes: to draw into.
-        lines: columns `series`, `x`, `mean`, `sd` (NaN: of one value) and `network` (bool); each
-            series ordered by x.
+        lines: columns `series`, `x`, `mean`, `sd` (NaN: of one value), `network` and `settled`
+            (bool; a point that is not is drawn as an open square); each series ordered by x.
         label: of x.
         value: of y, with its unit.
 
@@ -39,12 +41,18 @@ def curve(axes: Axes, lines: pd.DataFrame, label: str, value: str) -> pd.DataFra
         spread = of["sd"].to_numpy() if of["sd"].notna().any() else None
         axes.errorbar(of["x"], of["mean"], spread, color=colour, label=series, capsize=1.5,
                       elinewidth=0.6, **style)  # fmt: skip
+        doubtful = of[~of["settled"]]
+        if len(doubtful):
+            axes.plot(doubtful["x"], doubtful["mean"], "s", markersize=3.5, markeredgewidth=0.7,
+                      markerfacecolor="w", color=colour, label=DOUBTFUL)  # fmt: skip
     if (lines["x"] > 0).all() and lines["x"].max() > 10 * lines["x"].min():
         axes.set_xscale("log")
     axes.set(xlabel=label, ylabel=value)
     axes.legend(frameon=False, fontsize=5, handlelength=2.4, labelspacing=0.25)
     drawn = lines.rename(columns={"mean": "y", "sd": "y_end"})
-    return plots.source_data(drawn.assign(series=drawn["series"] + f": {value}; y_end: s.d."))
+    about = drawn["settled"].map({True: "", False: f" {DOUBTFUL}"})
+    series = drawn["series"] + f": {value}; y_end: s.d." + about
+    return plots.source_data(drawn.assign(series=series))
 
 
 def lines_of(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
@@ -62,24 +70,26 @@ def lines_of(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
     Raises:
         InputError: if the sweep has not that score of an experiment or method.
     """
+    table = table.assign(x=pd.to_numeric(table[panel.along]))
     scored = table[table["quantity"] == panel.score]
-    scored = scored.assign(x=pd.to_numeric(scored[panel.along]))
+    agreed = table[table["quantity"] == "converged"].groupby(["method", "x"])["value"].min()
     network = scored["method"] == "network"
     chosen = [
-        (name, scored[network & (scored["of"] == of)], True)
+        (of, name, scored[network & (scored["of"] == of)], True)
         for of, name in (panel.experiments or {}).items()
     ] + [
-        (name, scored[scored["method"] == method], False)
+        (method, name, scored[scored["method"] == method], False)
         for method, name in (panel.methods or {}).items()
         if method not in metrics.LINK_FREE or method in set(scored["method"])
     ]
     parts = []
-    for name, rows, of_network in chosen:
+    for method, name, rows, of_network in chosen:
         if rows.empty:
             raise InputError(f"curve of '{panel.of}': nothing is known of '{name}', {panel.score}")
         means = rows.groupby("x")["value"].agg(["mean", "std"]).reset_index()
         spread = means["std"] if of_network else np.nan
-        parts.append(means.assign(series=name, sd=spread, network=of_network))
+        settled = [agreed.get((method, x), 1) == 1 for x in means["x"]]
+        parts.append(means.assign(series=name, sd=spread, network=of_network, settled=settled))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -379,13 +379,15 @@ def test_source_data_of_nothing():
     assert plots.source_data(some[:0], some)["x"].tolist() == [1]
 
 
-def test_a_title_takes_the_place_of_the_usual_one(everything):
+def test_a_title_takes_the_place_of_the_usual_one_and_stands_before_an_error(everything):
     panels = {a: FIG4.panels[a].model_copy(update={"title": f"own {a}"}) for a in "abdef"}
     words = {}
     for name, given in (("usual", _only("abdef").panels), ("own", panels)):
         figure = FIG4.model_copy(update={"panels": given})
         words[name] = set(words_of(plots.draw(figure, everything, plots.PANELS)[0]))
-    assert words["own"] - words["usual"] == {"own a", "own b", "own d", "own e", "own f"}
+    assert words["own"] - words["usual"] == {
+        "own a", "own b", "own d, MAE √(2D) 0.054, D 0.048", "own e", "own f",
+    }  # fmt: skip
     assert words["usual"] - words["own"] == {
         "rendered frame", "true graph", "MAE √(2D) 0.054, D 0.048", "true map",
         "map from 100 frames",

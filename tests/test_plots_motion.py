@@ -203,6 +203,8 @@ def test_density_of_exponents(level, switching):
     counted = "localizations" if level == "node" else "videos"
     assert rows(source, f"bin: true, predicted α ({counted})")["value"].sum() == 8
     assert titles(canvas) == ["MAE α 0.100"]
+    canvas, _ = draw(data | {"scores": scores}, {"panel": "density", "title": "50 frames"})
+    assert titles(canvas) == ["50 frames, MAE α 0.100"]
     assert [axes.get_xlabel() for axes in canvas.axes] == ["true α", counted]
 
 

@@ -51,6 +51,22 @@ def test_a_floor_that_was_not_asked_for_is_left_out(table):
     np.testing.assert_allclose(lines.loc[lines["series"] == "link-free Bayes", "mean"], 0.97)
 
 
+def test_points_of_a_floor_whose_chains_are_still_apart_are_marked(table):
+    asked = panel(methods={"link_free": "link-free Bayes"})
+    floor = table[table["method"] == "lap"].assign(method="link_free", value=0.97)
+    agreed = floor.assign(quantity="converged", value=np.where(floor["dt"] == "16", 0.5, 1.0))
+    table = pd.concat([table, floor, agreed])
+    lines = plots_sweeps.lines_of(table, asked)
+    assert lines["settled"].tolist() == [True] * 5 + [False]
+    figure = Figure(title="Crowding", panels={"a": asked})
+    canvas, source = plots.draw(figure, {"a": {"sweep": table}}, plots_sweeps.PANELS)
+    marked = canvas.axes[0].get_lines()[-1]
+    assert marked.get_label() == plots_sweeps.DOUBTFUL
+    np.testing.assert_allclose(marked.get_xydata(), [[16, 0.97]])
+    doubtful = source[source["series"].str.contains(plots_sweeps.DOUBTFUL)]
+    assert doubtful["x"].tolist() == [16]
+
+
 def test_a_figure_draws_its_curves_and_gives_their_source(table):
     figure = Figure(title="Crowding", panels={"a": panel(), "b": panel(along="crowding")})
     data = {letter: {"sweep": table} for letter in figure.panels}
