@@ -40,7 +40,7 @@ SHELVES: dict[str, tuple[str, ...]] = {
     ),
     "read-out": (
         *("export", "floors", "link_free", "track_features", "floors_motion", "change_points"),
-        *("linking", "lineages", "aogm", "linkers", "maps", "metrics", "tables"),
+        *("linking", "lineages", "aogm", "linkers", "maps", "metrics", "tables", "cards"),
         *("movies", "plots", "plots_cells", "plots_motion", "plots_sweeps", "plots_matrix"),
     ),
 }

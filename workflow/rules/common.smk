@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import math
 import re
+import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -441,6 +442,27 @@ def link_free_of(wildcards):
     if not study.datasets[name].link_free or wildcards.tier != "coordinates":
         return []
     return f"results/data/{name}/test/coordinates/floors_link_free.zarr.zip"
+
+
+def about(experiment):
+    """What a model card says beside what its checkpoint knows, as plain data for `params`."""
+    dataset = study.datasets[study.experiments[experiment].dataset]
+    told = {"cells", "graph"} if dataset.cells else {"simulate", "observe", "graph", "splits"}
+    return {
+        "name": experiment,
+        "scale": study.scale,
+        "study_seed": study.seed,
+        "commit": commit(),
+        "dataset": dataset.model_dump(mode="json", include=told),
+    }
+
+
+@cache
+def commit():
+    """Of the code, with a mark where it was changed since."""
+    asked = ("describe", "--always", "--exclude=*", "--abbrev=40", "--dirty=, changed since")
+    told = subprocess.run(["git", "-C", str(ROOT), *asked], capture_output=True, text=True)
+    return told.stdout.strip() or "unknown: not a git checkout"
 
 
 def has_map(experiment):

@@ -304,3 +304,29 @@ rule figure:
         code=code("figure"),
     script:
         "../scripts/figure.py"
+
+
+rule weights:
+    # a network as it ships, and its model card
+    input:
+        checkpoint="results/runs/{experiment}/coordinates/seed0/checkpoint.safetensors",
+        scores="results/runs/{experiment}/coordinates/seed0/scores.csv",
+    output:
+        weights="results/weights/{experiment}.safetensors",
+        card="results/weights/{experiment}.md",
+    log:
+        "results/logs/weights/{experiment}.log",
+    benchmark:
+        "results/benchmarks/weights/{experiment}.tsv"
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w, attempt: 1000 * attempt,
+        runtime=lambda w, attempt: 5 * attempt,
+    params:
+        about=lambda w: about(w.experiment),
+        published=[number.model_dump(mode="json") for number in study.published],
+        code=code("weights"),
+    script:
+        "../scripts/weights.py"
