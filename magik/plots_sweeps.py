@@ -19,6 +19,8 @@ LABELS = {
 }
 DOUBTFUL = "…, chains still apart"
 """Points of a link-free floor whose two chains did not agree in every video."""
+FEW = 4
+"""Lines whose legend finds a place among them; that of more stands below."""
 LINES = ("-", (0, (4, 2)), (0, (1, 1.5)), (0, (4, 1, 1, 1)))
 COLOURS = ("#0b3c5d", "#c0392b", "#2a9d8f", "#e0a100", "#7b4ea3", "0.45", "#8c564b", "0.7")
 
@@ -53,7 +55,11 @@ def curve(axes: Axes, lines: pd.DataFrame, label: str, value: str) -> pd.DataFra
     if (lines["x"] > 0).all() and lines["x"].max() > 10 * lines["x"].min():
         axes.set_xscale("log")
     axes.set(xlabel=label, ylabel=value)
-    axes.legend(frameon=False, fontsize=5, handlelength=2.4, labelspacing=0.25)
+    look: dict[str, Any] = {"frameon": False, "fontsize": 5, "handlelength": 2.4}
+    if len(axes.get_legend_handles_labels()[1]) > FEW:  # below the axes
+        look |= {"loc": "upper center", "bbox_to_anchor": (0.4, -0.2), "ncols": 2}
+        look |= {"fontsize": 4.5, "handlelength": 1.9, "handletextpad": 0.4, "columnspacing": 0.7}
+    axes.legend(labelspacing=0.25, **look)
     drawn = lines.rename(columns={"mean": "y", "sd": "y_end"})
     about = drawn["settled"].map({True: "", False: f" {DOUBTFUL}"})
     series = drawn["series"] + f": {value}; y_end: s.d." + about
