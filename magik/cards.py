@@ -58,7 +58,7 @@ def write(
         "frames, densities in localizations per px² and frame.",
         _listed(learned),
         "## Data",
-        _listed({key: value for key, value in dataset.items() if value}),
+        _listed(dataset),
         "## Training",
         _listed(
             {
@@ -110,11 +110,15 @@ def _number(value: float) -> str:
 def _listed(settings: Mapping[str, Any]) -> str:
     """One line a setting, nested ones as JSON; what was not set is left out."""
     lines = []
-    for key, value in settings.items():
-        if value is None:
-            continue
-        if isinstance(value, Mapping):
-            value = {inner: one for inner, one in value.items() if one is not None}
+    for key, value in _set(settings).items():
         shown = value if isinstance(value, str) else f"`{json.dumps(value, ensure_ascii=False)}`"
-        lines.append(f"- {str(key).replace('_', ' ')}: {shown}")
+        lines.append(f"- {key.replace('_', ' ')}: {shown}")
     return "\n".join(lines)
+
+
+def _set(value: Any) -> Any:
+    """The same without what is null or empty, at every depth."""
+    if isinstance(value, Mapping):
+        found = {key: _set(one) for key, one in value.items()}
+        return {key: one for key, one in found.items() if one not in (None, {}, [])}
+    return [_set(one) for one in value] if isinstance(value, list | tuple) else value

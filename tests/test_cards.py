@@ -34,7 +34,12 @@ def scores() -> pd.DataFrame:
 @pytest.fixture
 def card(tmp_path) -> str:
     path = tmp_path / "card.md"
-    dataset = {"simulate": {"particles": [2, 32]}, "observe": {"missed": [0, 0.1]}, "cells": None}
+    dataset = {
+        "simulate": {"particles": [2, 32]},
+        "observe": {"missed": [0, 0.1]},
+        "cells": None,
+        "graph": {"axes": ["x"], "reach": None},
+    }
     cards.write(MOVING, scores(), path, name="recordings", scale="workstation", study_seed=1,
                 commit="abc, changed since", dataset=dataset)  # fmt: skip
     return path.read_text("utf-8")
@@ -55,6 +60,7 @@ def test_a_card_says_what_made_the_network(card):
     assert "from distance, displacement_x, displacement_y, lag of edges." in card
     assert '- simulate: `{"particles": [2, 32]}`' in card
     assert "cells" not in card
+    assert '- graph: `{"axes": ["x"]}`' in card
     assert "- commit: abc, changed since" in card
     assert "- graph passes: 24,576" in card
     assert "- max lag: `2`" in card
