@@ -51,8 +51,8 @@ def write(
         f"# {name}",
         f"Predicts `{task['target']}` of every {task['level']} "
         f"(loss `{task['loss']}`) from {_features(said['features'])}.",
-        "## Scores\n\nOn videos that neither training nor the choice of weights has seen; "
-        "one training.",
+        "## Scores\n\nOn the test videos of the experiment, from which nothing is learned; one "
+        "training.",
         _table(scores),
         "## Training range\n\nBeyond it the network has seen nothing. Lengths in px, times in "
         "frames, densities in localizations per px² and frame.",
@@ -65,7 +65,7 @@ def write(
                 "experiment": f"{name}, scale `{scale}`, study seed {study_seed}",
                 "seed of the training": said["seed"],
                 "graph passes": f"{said['graph_passes']:,}",
-                "parameters": f"{said['parameters']:,}" if "parameters" in said else None,
+                "parameters": said.get("parameters"),
                 "network": said["network"],
                 "recipe": said["recipe"],
                 "begun with": said.get("start"),

@@ -859,9 +859,6 @@ Score = Literal[
 ]
 """The quantities of `magik.metrics`, which has their units."""
 
-COSTS = ("parameters", "graph_passes", "training_seconds", "training_cpu_seconds")
-"""Those of what a training cost (`metrics.read_training`)."""
-
 
 class Panel(Section):
     """One panel of a figure: a kind of drawing, and the experiment it draws."""
@@ -919,7 +916,7 @@ class Panel(Section):
     along: str | None = Field(
         None,
         description="curve, matrix: axis of the sweep; curve: or `crowding`, c of what is "
-        "simulated, or a cost of the trainings, as `graph_passes`; matrix: downwards",
+        "simulated; matrix: downwards",
     )
     score: Score | None = Field(None, description="curve, matrix: what is drawn")
     experiments: dict[Name, str] | None = Field(

@@ -565,7 +565,8 @@ def write(table: pd.DataFrame, path: str | Path) -> None:
 
 def read(path: str | Path) -> pd.DataFrame:
     """Scores of one training, as `write` wrote them."""
-    return _typed(pd.read_csv(path, keep_default_na=True).fillna({"read_out": ""}))
+    table = pd.read_csv(path, dtype={"unit": str}, keep_default_na=True)  # the unit 1 is no number
+    return _typed(table.fillna({"read_out": ""}))
 
 
 def read_training(

@@ -545,19 +545,19 @@ def _error_note(scores: pd.DataFrame, target: str, title: str = "") -> str:
     mean = scores.groupby(["method", "quantity"])["value"].mean()
     named = _ERRORS[target]
     errors = [
-        f"{symbol} {mean['network', quantity]:.3f}"
+        f"{symbol} {mean['network', quantity]:.3f}".lstrip()
         for quantity, symbol in named.items()
         if ("network", quantity) in mean
     ]
     if not errors:
         return title
     note = f"MAE {', '.join(errors)}"
+    if target == "fractions":
+        note += " over all"
     if title:
         return f"{title}, {note}"
-    if target == "fractions":
-        return f"{note.replace('  ', ' ')} over all"
     constant = mean.get(("constant", next(iter(named))))
-    if len(named) == 1 and constant is not None:
+    if target != "fractions" and len(named) == 1 and constant is not None:
         note += f", constant {constant:.3f}"
     return note
 

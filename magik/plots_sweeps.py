@@ -8,15 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from magik import metrics, plots
-from magik.config import COSTS, Panel
+from magik.config import Panel
 from magik.errors import InputError
 
 CROWDING = "crowding c = ρDΔt"
-LABELS = {
-    "crowding": CROWDING,
-    "training_seconds": "training (s)",
-    "training_cpu_seconds": "training (s of a core)",
-}
 DOUBTFUL = "…, chains still apart"
 """Points of a link-free floor whose two chains did not agree in every video."""
 FEW = 4
@@ -71,7 +66,7 @@ def lines_of(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
 
     Args:
         table: `metrics.of_sweep`.
-        panel: of kind curve, along an axis of numbers or a cost (`magik.sweeps`).
+        panel: of kind curve, along an axis of numbers (`magik.sweeps`).
 
     Returns:
         As `curve` takes it. Other methods are told apart by name alone: each is a mean over the
@@ -79,9 +74,9 @@ def lines_of(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
         that were not asked for (`metrics.LINK_FREE`) are left out.
 
     Raises:
-        InputError: if the sweep has not that score of an experiment or method, or no cost.
+        InputError: if the sweep has not that score of an experiment or method.
     """
-    table = table.assign(x=_places(table, str(panel.along)))
+    table = table.assign(x=pd.to_numeric(table[panel.along]))
     scored = table[table["quantity"] == panel.score]
     agreed = table[table["quantity"] == "converged"].groupby(["method", "x"])["value"].min()
     network = scored["method"] == "network"
@@ -95,12 +90,8 @@ def lines_of(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
     ]
     parts = []
     for method, name, rows, of_network in chosen:
-        rows = rows[rows["x"].notna()]
         if rows.empty:
-            raise InputError(
-                f"curve of '{panel.of}': nothing is known of '{name}', {panel.score} along "
-                f"{panel.along}"
-            )
+            raise InputError(f"curve of '{panel.of}': nothing is known of '{name}', {panel.score}")
         means = rows.groupby("x")["value"].agg(["mean", "std"]).reset_index()
         spread = means["std"] if of_network else np.nan
         settled = [agreed.get((method, x), 1) == 1 for x in means["x"]]
@@ -108,18 +99,9 @@ def lines_of(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _places(table: pd.DataFrame, along: str) -> pd.Series:
-    """x of every row: its value on an axis, or what the trainings of its point cost on average."""
-    if along not in COSTS:
-        return pd.to_numeric(table[along])
-    point = ["of", *metrics.axes_of_sweep(table)]
-    cost = table[table["quantity"] == along].groupby(point)["value"].mean()
-    return table.join(cost.rename("cost"), on=point)["cost"]
-
-
 def _draw_curve(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
     axes = place.plot()
-    label = LABELS.get(str(panel.along), str(panel.along).replace("_", " "))
+    label = CROWDING if panel.along == "crowding" else str(panel.along).replace("_", " ")
     score = str(panel.score)
     unit = metrics.QUANTITIES[score].unit
     named = NAMES.get(score, score.replace("_", " "))

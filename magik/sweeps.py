@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from magik.config import COSTS, Experiment, Panel, Study, Sweep, Table, explain
+from magik.config import Experiment, Panel, Study, Sweep, Table, explain
 from magik.errors import InputError
 
 KINDS = ("dataset", "task", "network", "recipe")
@@ -115,10 +115,10 @@ def expand(study: Study, where: str = "config.yaml") -> Expanded:
 def _must_run_along(panel: Panel, points: list[Point], where: str) -> None:
     """Refuse a curve along what its sweep does not vary, or along names."""
     axes = _axes_of(points)
-    if panel.along not in (*axes, "crowding", *COSTS):
+    if panel.along not in (*axes, "crowding"):
         raise InputError(
             f"{where}.along: '{panel.along}'; sweep '{panel.of}' has {', '.join(axes)} "
-            f"(and crowding, {', '.join(COSTS)})"
+            "(and crowding)"
         )
     for label in axes.get(panel.along, ()):
         try:

@@ -8,13 +8,16 @@ import numpy as np
 import pandas as pd
 
 from magik import job, metrics
-from magik.config import COSTS, Published, Table
+from magik.config import Published, Table
 from magik.errors import InputError
+
+COST = ("parameters", "graph_passes", "training_seconds", "training_cpu_seconds")
+"""What a training cost (`metrics.read_training`)."""
 
 COLUMNS = (
     *("row", "called", "experiment", "score", "unit", "mean", "sd", "seeds"),
     *("difference", "spread", "differs", "paper", "paper_sd", "paper_source"),
-    *COSTS,
+    *COST,
 )
 """Of the source data; `row` is a point's value on the axis of its sweep, or another method."""
 
@@ -73,9 +76,7 @@ def compare(
                     continue
                 own = trained.loc[(row, experiment, score)]
                 paper = of_paper.get((row, experiment, score))
-                cost = {
-                    name: trained["mean"].get((row, experiment, name), np.nan) for name in COSTS
-                }
+                cost = {name: trained["mean"].get((row, experiment, name), np.nan) for name in COST}
                 found.append(
                     about
                     | {"row": row, "called": called, "mean": own["mean"], "sd": own["std"]}

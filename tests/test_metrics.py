@@ -194,6 +194,9 @@ def test_scores_come_back_as_written(tmp_path, found, predictions):
     first = (tmp_path / "a" / "scores.csv").read_bytes()
     assert first == (tmp_path / "again.csv").read_bytes()
     pd.testing.assert_frame_equal(metrics.read(tmp_path / "again.csv"), table, rtol=1e-5)
+    shares = table[table["unit"] == "1"]
+    metrics.write(shares, tmp_path / "shares.csv")
+    assert set(metrics.read(tmp_path / "shares.csv")["unit"]) == {"1"}, "a unit, not a number"
 
 
 SOURCE = "Results, the second paragraph of the section on diffusion, which is a long one"

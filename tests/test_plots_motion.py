@@ -182,6 +182,8 @@ def test_density_of_one_fraction(fractions):
         pairs[["x", "y"]] / width, [[0.5, 0.5], [5.5, 5.5], [7.5, 9.5]], rtol=1e-5
     )
     assert titles(canvas) == ["MAE 0.080 over all"]
+    canvas, _ = draw(data, {"panel": "density", "motion": "attm", "title": "ATTM"})
+    assert titles(canvas) == ["ATTM, MAE 0.080 over all"]
     with pytest.raises(InputError, match="motion = ctrw; expected one of fbm, attm, slow"):
         draw(data, {"panel": "density", "motion": "ctrw"})
 

@@ -151,11 +151,7 @@ def test_start_must_lead_to_a_network_of_the_same_kind():
 @pytest.mark.parametrize(
     ("along", "grid", "message"),
     [
-        (
-            "reach",
-            {"dataset.simulate.dt": [1, 2]},
-            "along: 'reach'; sweep 'mine' has dt (and crowding, parameters",
-        ),
+        ("reach", {"dataset.simulate.dt": [1, 2]}, "along: 'reach'; sweep 'mine' has dt (and"),
         (
             "network",
             {"network": ["magik_tracks"]},

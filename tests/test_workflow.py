@@ -429,6 +429,18 @@ def test_everything_is_made_and_nothing_is_left_to_do(finished):
 
 
 @slow
+def test_a_network_ships_with_its_card(copy):
+    copy.make("--cores", "1", "results/weights/diffusivity.md")
+    shipped = copy.folder / "results" / "weights"
+    trained = copy.folder / "results/runs/diffusivity/coordinates/seed0/checkpoint.safetensors"
+    assert (shipped / "diffusivity.safetensors").read_bytes() == trained.read_bytes()
+    card = (shipped / "diffusivity.md").read_text("utf-8")
+    assert "| mae_displacement_scaling (px/frame^½) |" in card
+    assert "| edge_f1 |" in card, "a score without a unit"
+    assert "scale `tiny`" in card
+
+
+@slow
 def test_a_sweep_is_made_point_by_point_and_goes_on_where_it_was_left(copy):
     sweep = {
         "of": ["crowded_diffusivity", "crowded_links", "crowded_links_by_any"],

@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import math
 import re
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -299,10 +300,7 @@ def results_of_figure(name):
 def scores_of_figure(name):
     """Scores of the trainings that a figure shows."""
     figure = study.figures[name]
-    return [
-        f"results/runs/{of}/{figure.tier}/seed{study.experiments[of].seeds[0]}/scores.csv"
-        for of in shown_by(name)
-    ]
+    return [f"{first_run(of, figure.tier)}/scores.csv" for of in shown_by(name)]
 
 
 def results_of_sweep(name):
@@ -460,6 +458,8 @@ def about(experiment):
 @cache
 def commit():
     """Of the code, with a mark where it was changed since."""
+    if not shutil.which("git"):
+        return "unknown: no git"
     asked = ("describe", "--always", "--exclude=*", "--abbrev=40", "--dirty=, changed since")
     told = subprocess.run(["git", "-C", str(ROOT), *asked], capture_output=True, text=True)
     return told.stdout.strip() or "unknown: not a git checkout"
@@ -492,9 +492,12 @@ def linking_of_sample(name):
 def network_of_sample(wildcards):
     """The checkpoint that a sample uses: one that ships, or the experiment's own training."""
     name = study.samples[wildcards.sample].experiment
-    experiment = study.experiments[name]
-    run = f"results/runs/{name}/coordinates/seed{experiment.seeds[0]}/checkpoint.safetensors"
-    return experiment.weights or run
+    return study.experiments[name].weights or f"{first_run(name)}/checkpoint.safetensors"
+
+
+def first_run(experiment, tier="coordinates"):
+    """Folder of the training that figures show, that serves samples and may ship."""
+    return f"results/runs/{experiment}/{tier}/seed{study.experiments[experiment].seeds[0]}"
 
 
 def drawn_from(panel):
@@ -520,7 +523,7 @@ def panels(wildcards):
             continue
         experiment = study.experiments[panel.of]
         data = f"results/data/{experiment.dataset}"
-        run = f"results/runs/{panel.of}/{figure.tier}/seed{experiment.seeds[0]}"
+        run = first_run(panel.of, figure.tier)
         files[letter] = {
             kind: path
             for kind, path in {

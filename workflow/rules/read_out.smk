@@ -309,8 +309,8 @@ rule figure:
 rule weights:
     # a network as it ships, and its model card
     input:
-        checkpoint="results/runs/{experiment}/coordinates/seed0/checkpoint.safetensors",
-        scores="results/runs/{experiment}/coordinates/seed0/scores.csv",
+        checkpoint=lambda w: f"{first_run(w.experiment)}/checkpoint.safetensors",
+        scores=lambda w: f"{first_run(w.experiment)}/scores.csv",
     output:
         weights="results/weights/{experiment}.safetensors",
         card="results/weights/{experiment}.md",
