@@ -1,8 +1,13 @@
 """Every test runs with the axis names and types of the signatures checked (jaxtyping, beartype)."""
 
+import os
+
 from jaxtyping import install_import_hook
 
 from magik import layers
+
+# the matrices are small, and test workers share the cores
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 CHECKED = [
     f"magik.{module}"

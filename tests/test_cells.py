@@ -104,7 +104,7 @@ def test_pixels_are_shared_as_far_back_as_asked(source):
 
 def test_no_more_masks_are_kept_than_are_compared(tmp_path):
     """However long the recording: two frames of 1 MB each for a lag of one."""
-    masks = np.zeros((40, 512, 512), np.uint16)
+    masks = np.zeros((16, 512, 512), np.uint16)
     masks[:, 100:200, 100:200] = 1
     path = save(tmp_path / "masks", "t", masks)
     tracemalloc.start()

@@ -143,7 +143,8 @@ def test_exact_positions_have_no_localization_error():
 
 
 def test_misses_and_false_positives_pass():
-    truth = simulate.build(FREE.model_copy(update={"frames": (15, 15)}), 2, seed=3)
+    few = FREE.model_copy(update={"frames": (12, 12), "particles": (6, 6)})
+    truth = simulate.build(few, 2, seed=3)
     seen = simulate.observe(truth, Observe(missed=(0.1, 0.1), false_positives=(0.2, 0.2)), seed=0)
     found = floors_motion.exponents(seen, FREE, Graph())
     given, along = (found["estimate"].values[row] for row in (1, 3))
@@ -192,7 +193,7 @@ def test_one_class_for_a_whole_video_is_the_product_over_its_tracks():
 
 
 def test_fractions_are_learnt_from_the_training_videos():
-    learn_from = simulate.build(THREE, 40, seed=0)
+    learn_from = simulate.build(THREE, 24, seed=0)
     test = simulate.build(THREE, 10, seed=1)
     found = floors_motion.fractions(test, learn_from, THREE, Graph())
     schema.check(found, schema.VIDEO_ESTIMATES, "estimates")
@@ -202,8 +203,6 @@ def test_fractions_are_learnt_from_the_training_videos():
     mae = errors(found)
     assert mae["given_links"] < mae["constant"] / 2
     assert mae["lap_trees"] < mae["constant"]
-    again = floors_motion.fractions(test, learn_from, THREE, Graph())
-    assert again.identical(found)
 
 
 def test_training_videos_of_one_class_teach_nothing():
@@ -249,6 +248,7 @@ def test_tracks_too_short_for_some_descriptors_are_classified_by_the_others():
     learn_from, test = simulate.build(short, 12, seed=0), simulate.build(short, 2, seed=1)
     found = floors_motion.fractions(test, learn_from, short, Graph())
     assert np.isfinite(found["estimate"]).all()
+    assert floors_motion.fractions(test, learn_from, short, Graph()).identical(found)
 
 
 def test_tracks_without_a_step_have_no_descriptors_but_their_length():

@@ -1,7 +1,9 @@
 """A module imports only from its left; foreign packages have one owner each."""
 
 import ast
+import shutil
 from itertools import chain
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,15 @@ from magik import layers
 
 MODULES = list(chain(*layers.SHELVES.values()))
 WRITTEN = sorted(path.stem for path in layers.PACKAGE.glob("[!_]*.py"))
+SCRIPTS = sorted((Path(__file__).parents[1] / "workflow" / "scripts").glob("*.py"))
+
+
+@pytest.fixture(autouse=True)
+def _no_memory():
+    """Files change in these tests, which nothing else does."""
+    yield
+    layers.fingerprint.cache_clear()
+    layers.imported_by.cache_clear()
 
 
 def foreign(module: str) -> set[str]:
@@ -64,3 +75,19 @@ def test_a_fingerprint_follows_content_and_closure(tmp_path):
     script.write_text("from magik import store\n")
     assert layers.fingerprint(script) != before
     assert {"store", "schema", "errors"} <= set(layers.closure(*layers.imported_by(script)))
+
+
+@pytest.mark.parametrize("edited", MODULES)
+def test_an_edited_module_changes_the_fingerprints_of_what_rests_on_it(
+    tmp_path, monkeypatch, edited
+):
+    shutil.copytree(layers.PACKAGE, tmp_path / "magik", ignore=shutil.ignore_patterns("weights"))
+    monkeypatch.setattr(layers, "PACKAGE", tmp_path / "magik")
+    before = {script: layers.fingerprint(script) for script in SCRIPTS}
+    with (tmp_path / "magik" / f"{edited}.py").open("a") as module:
+        module.write("# edited\n")
+    layers.fingerprint.cache_clear()
+    changed = {script for script in SCRIPTS if layers.fingerprint(script) != before[script]}
+    assert changed == {
+        script for script in SCRIPTS if edited in layers.closure(*layers.imported_by(script))
+    }

@@ -1,7 +1,7 @@
 """The workflow can be trusted: killed, edited, resumed and run twice, it says the same.
 
-The first half plans only (seconds); the second, marked `workflow`, runs Figs 2 (on drawn cells)
-and 4 and the example recordings at scale tiny, once, and works on copies of the result.
+What is marked `workflow` calls Snakemake: first to plan only, then to run Figs 2 (on drawn cells)
+and 4 and the example recordings at scale tiny, once; what follows works on copies of the result.
 """
 
 import ast
@@ -64,8 +64,9 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The copy's own modules come before the installed ones."""
-        return os.environ | {"PYTHONPATH": str(self.folder)}
+        """A user's, in which the copy's own modules come before the installed ones."""
+        users = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+        return users | {"PYTHONPATH": str(self.folder)}
 
     def run(self, *words: str, scale: str = "tiny") -> subprocess.CompletedProcess[str]:
         """Snakemake with these words, targets first, whatever comes of it."""
@@ -200,6 +201,7 @@ def test_profiles_name_rules_that_exist(profile):
     assert "code" not in settings["rerun-triggers"]
 
 
+@slow
 @pytest.mark.parametrize("words", [["snakemake", "--lint"], ["snakefmt", "--check"]], ids=str)
 def test_snakemakes_own_linters_are_content(words):
     files = ["Snakefile", "workflow/rules"] if words[0] == "snakefmt" else []
@@ -212,7 +214,9 @@ def test_snakemakes_own_linters_are_content(words):
 # planning -------------------------------------------------------------------------------------
 
 
+@slow
 @pytest.mark.parametrize("scale", SCALES)
+@slow
 def test_every_scale_can_be_planned(fresh, scale):
     """The whole study, what is made by name, too, with recordings that ask for all there is."""
     water = SHIPPED["samples"]["water"]
@@ -227,6 +231,7 @@ def test_every_scale_can_be_planned(fresh, scale):
         assert re.search(rf"^{rule} +[1-9]", done.stdout, re.M), rule
 
 
+@slow
 def test_recordings_that_are_not_here_are_left_out_and_named(tmp_path):
     """Unless one of their figures is asked for: then they are fetched. A table has other tasks."""
     project = Project(tmp_path / "magik")
@@ -237,7 +242,7 @@ def test_recordings_that_are_not_here_are_left_out_and_named(tmp_path):
     assert named in done.stderr
     assert f"`snakemake --cores 1 data/cells/{CELLS}` downloads it" in done.stderr
     table = project.plan("ed_table1")
-    assert (table["train"], table["sweep"], table["fetch"]) == (2 * 9, 2, 0)
+    assert (table["train"], table["sweep"], table["fetch"]) == (2 * 10, 3, 0)
     plan = project.plan("fig2")
     assert plan["fetch"] == 1
     assert plan["cells"] == 2
@@ -245,9 +250,10 @@ def test_recordings_that_are_not_here_are_left_out_and_named(tmp_path):
     assert project.plan("fig2").keys() >= {"cells", "link", "score_tracks", "figure"}
     assert not project.plan("fig2")["fetch"]
     table = project.plan("ed_table1")
-    assert (table["train"], table["sweep"]) == (3 * 9, 3)
+    assert (table["train"], table["sweep"]) == (3 * 10, 4)
 
 
+@slow
 def test_planning_is_cheap(fresh):
     """No torch, no plots, no data: settings and file names are enough to plan."""
     done = subprocess.run(
@@ -263,6 +269,7 @@ def test_planning_is_cheap(fresh):
     assert not imported & {"torch", "matplotlib", "xarray", "zarr", "scipy", "deeptrack"}
 
 
+@slow
 @pytest.mark.parametrize(
     ("figure", "trainings"),
     [("fig4", 2), ("fig5", 4), ("fig6", 1), ("ed_fig2", 2), ("ed_fig3", 2), ("ed_fig4", 60)],
@@ -273,6 +280,7 @@ def test_a_figure_plans_what_it_needs_and_no_more(fresh, figure, trainings):
     assert not plan.keys() & {"render", "localize", "sample_predict", "scores"}
 
 
+@slow
 def test_networks_are_trained_on_one_kind_of_cells_and_tested_on_all(fresh):
     """Four networks; each on four kinds as it is and after more training; four from nothing."""
     plan = fresh.plan("transfer")
@@ -283,6 +291,7 @@ def test_networks_are_trained_on_one_kind_of_cells_and_tested_on_all(fresh):
     assert plan["fetch"] == 1
 
 
+@slow
 def test_points_of_a_sweep_share_their_simulations(fresh):
     """Four points of two tasks, each by two networks that are trained once."""
     plan = fresh.plan("missed")
@@ -291,6 +300,7 @@ def test_points_of_a_sweep_share_their_simulations(fresh):
     assert plan["observe"] == 4 * 3 + 2 + 2
 
 
+@slow
 def test_the_link_free_floor_is_made_where_it_is_asked_for(fresh):
     assert not fresh.plan("crowding")["floor_link_free"]
     words = fresh.overlay({"datasets": {"crowded": {"link_free": {"videos": 2}}}})
@@ -298,6 +308,7 @@ def test_the_link_free_floor_is_made_where_it_is_asked_for(fresh):
     assert asked["floor_link_free"] == 7  # one of each sampling time, shared by eight experiments
 
 
+@slow
 def test_a_sample_plans_what_it_needs_and_no_more(fresh):
     assert fresh.plan("water").keys() >= {"sample_movie", "sample_predict", "sample_figure"}
     assert fresh.plan("embryo").keys() >= {"sample_cells", "sample_link", "sample_lineages"}
@@ -305,6 +316,7 @@ def test_a_sample_plans_what_it_needs_and_no_more(fresh):
         assert not fresh.plan(name)["train"], "its network ships"
 
 
+@slow
 @pytest.mark.parametrize(
     "target",
     [
@@ -321,6 +333,7 @@ def test_what_config_does_not_declare_is_refused(fresh, target):
     assert "MissingRuleException" in fresh.refuses(target, "--dry-run")
 
 
+@slow
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
@@ -347,6 +360,7 @@ def test_a_mistake_in_config_is_one_line_and_no_job_starts(tmp_path, before, aft
     assert not (project.folder / "results").exists()
 
 
+@slow
 def test_a_scale_that_does_not_exist_is_refused(fresh):
     said = fresh.refuses("--dry-run", scale="papr")
     assert "error: config.yaml: scale: no 'papr'. Did you mean 'paper'?" in said
@@ -502,7 +516,7 @@ def test_trainings_never_share_a_gpu(finished, copy):
 
 
 @slow
-@pytest.mark.parametrize("module", [*itertools.chain(*layers.SHELVES.values())])
+@pytest.mark.parametrize("module", ["sweeps", "physics", "graphs", "network", "metrics"])
 def test_editing_a_module_reruns_exactly_what_rests_on_it(replanned, dag, module):
     resting = {
         name
