@@ -7,7 +7,7 @@ one section of it to one library function, so a change reruns only what depends 
 import difflib
 import math
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -931,7 +931,8 @@ class Panel(Section):
         None, description="matrix: values of the axis that are drawn, and how each is called"
     )
     where: dict[str, str] = Field(
-        {}, description="matrix: value of every other axis, as it stands in paths"
+        {},
+        description="curve, matrix: value of other axes, as it stands in paths; matrix: of all",
     )
 
     @property
@@ -962,7 +963,8 @@ _ONLY_FOR: dict[str, tuple[str, ...]] = {
     "block": ("attention", "attention_tracks", "contrast"),
     **dict.fromkeys(("along", "score", "experiments"), _OF_SWEEPS),
     "methods": ("curve",),
-    **dict.fromkeys(("rows", "where"), ("matrix",)),
+    "rows": ("matrix",),
+    "where": _OF_SWEEPS,
 }
 """Settings of a panel that only some kinds have."""
 
@@ -1044,6 +1046,7 @@ class Sweep(Section):
 
     @model_validator(mode="after")
     def _has_points(self) -> Self:
+        _once("of", self.of)
         if bool(self.grid) == bool(self.points):
             raise ValueError("found both grid and points" if self.grid else "no grid, no points")
         for path, values in self.grid.items():
@@ -1079,6 +1082,11 @@ class Table(Section):
     methods: dict[Name, str] = Field(
         {}, description="other methods that have a row, and how each is called"
     )
+
+    @model_validator(mode="after")
+    def _rows_differ(self) -> Self:
+        _once("rows and methods", [*self.rows.values(), *self.methods.values()])
+        return self
 
 
 class Published(Section):
@@ -1369,10 +1377,17 @@ class Study(Section):
 
 def _must_know(where: str, name: str, known: Mapping[str, object]) -> None:
     if name not in known:
-        raise ValueError(f"{where}: no '{name}'.{_suggest(name, known)}")
+        raise ValueError(f"{where}: no '{name}'.{suggest(name, known)}")
 
 
-def _suggest(name: str, known: Mapping[str, object] | list[str]) -> str:
+def _once(where: str, names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{where}: '{name}' stands there twice; expected once")
+
+
+def suggest(name: str, known: Mapping[str, object] | list[str]) -> str:
+    """What a misspelt name may have meant, or all that there is."""
     near = difflib.get_close_matches(name, list(known), 1)
     return f" Did you mean '{near[0]}'?" if near else f" Known: {', '.join(known)}."
 
@@ -1472,7 +1487,7 @@ def load(
     scale = str(settings.get("scale", "laptop"))
     known = sorted(path.stem for path in Path(scales).glob("*.yaml"))
     if scale not in known:
-        raise InputError(f"{where}: scale: no '{scale}'.{_suggest(scale, known)}")
+        raise InputError(f"{where}: scale: no '{scale}'.{suggest(scale, known)}")
     overlaid = merge(settings, _of_what_is(settings, read_yaml(Path(scales) / f"{scale}.yaml")))
     if file is not None:
         overlaid = merge(overlaid, _given_otherwise(settings, file))
@@ -1512,9 +1527,7 @@ def explain(error: ValidationError, *within: str) -> str:
     found, message = first.get("input"), first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         names = list(_fields_at(path[:-1]))
-        return (
-            f"{around or 'the top level'} has no setting '{path[-1]}'.{_suggest(path[-1], names)}"
-        )
+        return f"{around or 'the top level'} has no setting '{path[-1]}'.{suggest(path[-1], names)}"
     if first["type"] == "missing" and path[-1].isdigit():
         return f"{around}: {path[-1]} values; expected at least {int(path[-1]) + 1}"
     if first["type"] == "missing":
@@ -1537,7 +1550,10 @@ def explain(error: ValidationError, *within: str) -> str:
     return f"{place} = {found!r}: {message}" + (f" ({unit})" if unit else "")
 
 
-_UNION_TAGS = ("Uniform", "LogUniform", "Exponential", "tuple[float, float]")
+_UNION_TAGS = (
+    *("Uniform", "LogUniform", "Exponential", "tuple[float, float]"),
+    *("constrained-float", "list[any]", "dict[str,any]"),
+)
 
 
 def _fields_at(path: list[str]) -> Iterator[str]:

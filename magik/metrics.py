@@ -541,7 +541,7 @@ def summary_of_sweep(table: pd.DataFrame) -> pd.DataFrame:
     Args:
         table: of `of_sweep`.
     """
-    kept = ["of", *axes_of_sweep(table), "crowding", "quantity", "unit", "method"]
+    kept = ["of", *axes_of_sweep(table), "crowding", "tier", "quantity", "unit", "method"]
     other = ["read_out", "duration"]
     groups = table.groupby([*kept, *other], dropna=False, sort=False)
     over = {kind: ("value", kind) for kind in ("mean", "std", "count")}

@@ -76,6 +76,8 @@ def lines_of(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
     Raises:
         InputError: if the sweep has not that score of an experiment or method.
     """
+    for axis, label in panel.where.items():
+        table = table[table[axis] == label]
     table = table.assign(x=pd.to_numeric(table[panel.along]))
     scored = table[table["quantity"] == panel.score]
     agreed = table[table["quantity"] == "converged"].groupby(["method", "x"])["value"].min()

@@ -7,12 +7,12 @@ points that differ in how objects are observed have one simulation.
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from magik.config import Experiment, Panel, Study, Sweep, Table, explain
+from magik.config import Experiment, Panel, Study, Sweep, Table, explain, suggest
 from magik.errors import InputError
 
 KINDS = ("dataset", "task", "network", "recipe")
@@ -20,6 +20,14 @@ KINDS = ("dataset", "task", "network", "recipe")
 
 SAFE = re.compile(r"[A-Za-z0-9_.+-]+")
 """What may stand in a path."""
+
+GIVE_NAMES = "In a grid, values can be given names: `{NAME: value}`"
+
+RESERVED = (
+    *("of", "crowding", "experiment", "tier", "seed", "quantity", "unit", "method"),
+    *("read_out", "duration", "value", "n"),
+)
+"""Columns that a table of scores has beside its axes (`metrics.of_sweep`)."""
 
 STAGES: dict[str, tuple[str, ...]] = {
     "truth": ("simulate", "splits"),
@@ -87,7 +95,9 @@ def expand(study: Study, where: str = "config.yaml") -> Expanded:
             places = list(settings(sweep))
             for of, place in itertools.product(sweep.of, places):
                 point = _repeat(study.experiments[of], of, place, made, owners)
-                points.setdefault(name, []).append(point)
+                if point in points.setdefault(name, []):
+                    raise ValueError(f"'{point.experiment}' stands there twice; expected it once")
+                points[name].append(point)
             wide = study.model_copy(update=made)
             for point in points[name]:
                 wide.must_fit(point.experiment)
@@ -95,25 +105,33 @@ def expand(study: Study, where: str = "config.yaml") -> Expanded:
             raise InputError(f"{where}: sweep.{name}: {explain(error)}") from None
         except ValueError as error:
             raise InputError(f"{where}: sweep.{name}: {error}") from None
+    wide = study.model_copy(update=made)
     for figure, of_figure in study.figures.items():
         for letter, panel in of_figure.panels.items():
             place = f"{where}: figures.{figure}.panels.{letter}"
             if panel.panel == "curve":
-                _must_run_along(panel, points[panel.of], place)
+                _must_run_along(panel, points[panel.of], wide, place)
             if panel.panel == "matrix":
                 _must_fill(panel, points[panel.of], place)
+            if panel.of_sweep:
+                _must_have_one_tier(panel.experiments or {}, points[panel.of], wide, place)
     for name, table in study.tables.items():
         given = {sweep: points[sweep] for sweep in table.sweeps}
         _must_have_rows(table, given, f"{where}: tables.{name}")
+        for of_sweep in given.values():
+            _must_have_one_tier(table.columns, of_sweep, wide, f"{where}: tables.{name}")
     return Expanded(
-        study.model_copy(update=made),
+        wide,
         {name: tuple(of_sweep) for name, of_sweep in points.items()},
         owners,
     )
 
 
-def _must_run_along(panel: Panel, points: list[Point], where: str) -> None:
-    """Refuse a curve along what its sweep does not vary, or along names."""
+def _must_run_along(panel: Panel, points: list[Point], study: Study, where: str) -> None:
+    """Refuse a curve along what its sweep does not vary, along names, or with two values at one x.
+
+    Else what stands for the spread over seeds would be that of another setting, too.
+    """
     axes = _axes_of(points)
     if panel.along not in (*axes, "crowding"):
         raise InputError(
@@ -127,6 +145,40 @@ def _must_run_along(panel: Panel, points: list[Point], where: str) -> None:
             raise InputError(
                 f"{where}.along: '{panel.along}' has the value '{label}'; expected numbers"
             ) from None
+    _must_know_values(panel.where, axes, f"{where}.where")
+    seen: dict[tuple[str, str], Point] = {}
+    for point in points:
+        if (
+            point.of not in (panel.experiments or {})
+            or not panel.where.items() <= point.place.items()
+        ):
+            continue
+        x = point.place.get(panel.along) or _crowding(point, study)
+        other = seen.setdefault((point.of, x), point)
+        if other is not point:
+            raise InputError(
+                f"{where}: '{other.experiment}' and '{point.experiment}' are both at {panel.along} "
+                f"= {x}; expected one of them. Say which in `where: {{AXIS: VALUE}}`"
+            )
+
+
+def _crowding(point: Point, study: Study) -> str:
+    """c of what is simulated at a point."""
+    dataset = study.datasets[study.experiments[point.experiment].dataset]
+    return str(dataset.simulate.crowding)
+
+
+def _must_have_one_tier(
+    experiments: Iterable[str], points: list[Point], study: Study, where: str
+) -> None:
+    """Refuse to show scores of two tiers as if they were of two seeds."""
+    shown = [point for point in points if point.of in experiments]
+    tiers = sorted({tier for one in shown for tier in study.experiments[one.experiment].tiers})
+    if len(tiers) > 1:
+        raise InputError(
+            f"{where}: its experiments have the tiers {', '.join(tiers)}; expected one. Sweep "
+            "experiments of one tier (`tiers: [coordinates]`)"
+        )
 
 
 def _must_have_rows(table: Table, points: Mapping[str, list[Point]], where: str) -> None:
@@ -170,8 +222,16 @@ def _must_fill(panel: Panel, points: list[Point], where: str) -> None:
             f"{where}: along and where name {', '.join(sorted(named))}; expected every axis of "
             f"sweep '{panel.of}': {', '.join(axes)}"
         )
-    wanted = [(str(panel.along), label) for label in panel.rows or {}]
-    for axis, label in (*wanted, *panel.where.items()):
+    for label in panel.rows or {}:
+        _must_know_values({str(panel.along): label}, axes, where)
+    _must_know_values(panel.where, axes, where)
+
+
+def _must_know_values(wanted: Mapping[str, str], axes: Mapping[str, list[str]], where: str) -> None:
+    """Refuse an axis that a sweep does not have, or a value that stands nowhere on it."""
+    for axis, label in wanted.items():
+        if axis not in axes:
+            raise InputError(f"{where}: no axis '{axis}'; its sweep has {', '.join(axes)}")
         if label not in axes[axis]:
             known = ", ".join(dict.fromkeys(axes[axis]))
             raise InputError(f"{where}: '{axis}' has no value '{label}'; it has {known}")
@@ -190,7 +250,10 @@ def settings(sweep: Sweep) -> Iterator[tuple[Setting, ...]]:
     """
     paths = list(sweep.grid or sweep.points[0])
     last = [path.rpartition(".")[2] for path in paths]
-    axes = [name if last.count(name) == 1 else path for name, path in zip(last, paths, strict=True)]
+    axes = [
+        name if last.count(name) == 1 and name not in RESERVED else path
+        for name, path in zip(last, paths, strict=True)
+    ]
     named = [_named(path, sweep) for path in paths]
     for place in itertools.product(*named) if sweep.grid else zip(*named, strict=True):
         yield tuple(
@@ -210,7 +273,8 @@ def _named(path: str, sweep: Sweep) -> list[tuple[str, Any]]:
     for label, _ in pairs:
         if not SAFE.fullmatch(str(label)):
             raise ValueError(
-                f"{path}: '{label}' cannot stand in a path; expected letters, digits and _ . + -"
+                f"{path}: '{label}' cannot stand in a path; expected letters, digits and _ . + -. "
+                f"{GIVE_NAMES}"
             )
     labels = [str(label) for label, _ in pairs]
     twice = next((label for label in labels if labels.count(label) > 1), None)
@@ -228,12 +292,14 @@ def label_of(value: Any, path: str) -> str:
         ValueError: if it is a group of settings, which needs a name.
     """
     if isinstance(value, Mapping):
-        raise ValueError(f"{path}: {value} needs a name: write the values as NAME: value")
+        raise ValueError(f"{path}: {value} needs a name. {GIVE_NAMES}")
     if isinstance(value, list | tuple):
         if len(value) == 2 and value[0] == value[1]:
             value = value[:1]
         return "-".join(label_of(item, path) for item in value) or "none"
-    return "none" if value is None else str(value).lower() if value is True else str(value)
+    return (
+        "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    )
 
 
 def _repeat(
@@ -266,7 +332,12 @@ def _repeat(
                     for stage, sections in STAGES.items()
                 }
     name = name_of(of, place)
-    made["experiments"][name] = repeated.model_copy(update=own)
+    one = repeated.model_copy(update=own)
+    if made["experiments"].setdefault(name, one) != one:
+        raise ValueError(
+            f"another sweep has another '{name}'; give the values of one other names, as in "
+            "`{NAME: value}`"
+        )
     return Point(of, name, {setting.axis: setting.label for setting in place})
 
 
@@ -282,19 +353,23 @@ def _vary(kind: str, base: str, place: list[Setting], known: dict[str, Any]) -> 
     name = name_of(base, place)
     changed = known[base].model_dump()
     for setting in place:
-        _put(changed, setting._replace(path=setting.path[1:]))
+        _put(changed, setting._replace(path=setting.path[1:]), setting.path[:1])
     section = _checked(type(known[base]), changed, f"{kind}s", name)
     if known.setdefault(name, section) != section:
         raise ValueError(f"two {kind}s would be called '{name}'; name the values of one otherwise")
     return name
 
 
-def _put(given: dict[str, Any], setting: Setting) -> None:
-    """Change one setting among those of a section."""
+def _put(given: dict[str, Any], setting: Setting, within: tuple[str, ...] = ()) -> None:
+    """Change one setting among those of a section, whose own place goes before its path."""
     *groups, last = setting.path
     for group in groups:
         if not isinstance(given.get(group), dict):
-            raise ValueError(f"{'.'.join(setting.path)}: there is no group of settings '{group}'")
+            known = [name for name, value in given.items() if isinstance(value, dict)]
+            raise ValueError(
+                f"{'.'.join(within + setting.path)}: there is no group of settings '{group}'."
+                f"{suggest(group, [*known, *(KINDS if not within else ())])}"
+            )
         given = given[group]
     given[last] = setting.value
 

@@ -46,9 +46,14 @@ def compare(
         Columns `COLUMNS`, a row for each score that there is.
 
     Raises:
-        InputError: if the sweeps have nothing of an experiment whose recordings are here.
+        InputError: if the sweeps have nothing of an experiment whose recordings are here, or no
+            such method at all.
     """
     scores = pd.concat([_by_row(sweep) for sweep in sweeps], ignore_index=True)
+    for method in table.methods:
+        if method not in set(scores["method"]):
+            known = ", ".join(sorted(set(scores["method"]) - {"network"}))
+            raise InputError(f"table '{table.title}': no method '{method}'; there are {known}")
     of_paper = {(one.at, one.experiment, one.score): one for one in published if one.at}
     network = scores[scores["method"] == "network"]
     trained = network.groupby(["row", "of", "quantity"])["value"].agg(["mean", "std", "count"])
@@ -136,10 +141,10 @@ def wide(found: pd.DataFrame, table: Table) -> pd.DataFrame:
                 shown[column.title, "paper"] = rows.apply(_paper, axis=1)
         if not of.empty:
             rows = of.drop_duplicates("called").set_index("called")
-            shown[column.title, "parameters"] = rows["parameters"].map("{:,.0f}".format)
+            shown[column.title, "parameters"] = rows["parameters"].map("{:,.0f}".format, "ignore")
             shown[column.title, "s (CPU s)"] = rows.apply(_seconds, axis=1)
     shown.columns = pd.MultiIndex.from_tuples(shown.columns)
-    return shown.replace("nan", np.nan).fillna("")
+    return shown.fillna("")
 
 
 def _heading(score: str) -> str:
@@ -196,12 +201,19 @@ def notes(
                 f"{column.title}: left out, '{(absent or {})[experiment]}' is not on this machine "
                 "(data/README.md)."
             )
+        without = [name for row, name in table.rows.items() if not _has(found, row, experiment)]
+        if without and len(passes):
+            lines.append(f"{column.title}: no network was trained of: {', '.join(without)}.")
     paper = found.dropna(subset="paper")
     lines += [
         f"Paper, {called}: {source}."
         for called, source in zip(paper["called"], paper["paper_source"], strict=True)
     ]
     return lines
+
+
+def _has(found: pd.DataFrame, row: str, experiment: str) -> bool:
+    return bool(((found["row"] == row) & (found["experiment"] == experiment)).any())
 
 
 def write_page(

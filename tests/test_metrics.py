@@ -410,3 +410,8 @@ def test_a_sweep_is_one_tidy_table_that_comes_back_as_written(tmp_path, found, p
     assert rows.loc[("4", "network"), "mean"] == pytest.approx(each.mean())
     assert rows.loc[("4", "network"), "std"] == pytest.approx(each.std()) != 0
     assert np.isnan(rows.loc[("4", "lap_hmm"), "std"])  # no training takes part
+    tiers = pd.concat([table, table.assign(tier="another", value=0.0)])
+    again = metrics.summary_of_sweep(tiers)
+    kept = again[(again["tier"] != "another") & (again["dt"] == "4")]
+    kept = kept[(kept["method"] == "network") & (kept["quantity"] == "mae_displacement_scaling")]
+    assert kept["mean"].tolist() == pytest.approx([each.mean()]), "tiers are no seeds"

@@ -43,6 +43,12 @@ def test_the_lines_are_means_and_deviations_over_seeds(table):
     assert lines["sd"][3:].isna().all()
 
 
+def test_a_curve_keeps_to_one_value_of_other_axes(table):
+    near, far = table.assign(reach="near"), table.assign(reach="far", value=0.1)
+    lines = plots_sweeps.lines_of(pd.concat([near, far]), panel(where={"reach": "near"}))
+    np.testing.assert_allclose(lines["mean"], [0.895, 0.795, 0.695])
+
+
 def test_a_floor_that_was_not_asked_for_is_left_out(table):
     asked = panel(methods={"lap": "LAP", "link_free": "link-free Bayes"})
     assert set(plots_sweeps.lines_of(table, asked)["series"]) == {"MAGIK", "LAP"}

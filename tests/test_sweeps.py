@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from magik import config, sweeps
+from magik import config, metrics, sweeps
 from magik.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -81,7 +81,21 @@ def test_another_network_by_name_and_groups_of_settings_by_a_name_given():
         ),
         (
             {"of": ["crowded_links"], "grid": {"dataset.simulat.dt": [1]}},
-            "simulat.dt: there is no group of settings 'simulat'",
+            "dataset.simulat.dt: there is no group of settings 'simulat'. Did you mean 'simulate'?",
+        ),
+        (
+            {"of": ["crowded_links"], "grid": {"recipes.epochs": [1]}},
+            "recipes.epochs: there is no group of settings 'recipes'. Did you mean 'recipe'?",
+        ),
+        (
+            {"of": ["crowded_links"], "grid": {"dataset.simulate.dt": ["fast"]}},
+            "datasets.crowded@dt=fast.simulate.dt = 'fast'",
+        ),
+        ({"of": ["crowded_links"], "grid": {"seeds": 5}}, "sweep.mine.grid.seeds = 5: expected"),
+        ({"of": ["any_links", "any_links"], "grid": {"seeds": [[1]]}}, "'any_links' stands there"),
+        (
+            {"of": ["crowded_links"], "points": [{"recipe.epochs": 1}, {"recipe.epochs": 1}]},
+            "'crowded_links@epochs=1' stands there twice",
         ),
         (
             {"of": ["crowded_links"], "grid": {"recipe.epoch": [1]}},
@@ -97,11 +111,15 @@ def test_another_network_by_name_and_groups_of_settings_by_a_name_given():
         ),
         (
             {"of": ["crowded_links"], "grid": {"start": ["a/b.safetensors"]}},
-            "'a/b.safetensors' cannot stand in a path",
+            "'a/b.safetensors' cannot stand in a path; expected letters, digits and _ . + -. In a",
         ),
         (
             {"of": ["crowded_links"], "grid": {"features": [{"node": []}]}},
-            "needs a name: write the values as NAME: value",
+            "needs a name. In a grid, values can be given names: `{NAME: value}`",
+        ),
+        (
+            {"of": ["crowded_links"], "points": [{"features": {"near": {"node": []}}}]},
+            "needs a name. In a grid,",
         ),
         (
             {"of": ["crowded_links"], "points": [{"recipe.epochs": 1}, {"seeds": [1]}]},
@@ -114,6 +132,31 @@ def test_a_mistake_is_one_line_that_helps(sweep, message):
         expanded(**sweep)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_two_sweeps_cannot_mean_two_things_by_one_name():
+    one = {"of": ["crowded_links"], "grid": {"recipe.window": [[50, 50]]}}
+    other = {"of": ["crowded_links"], "grid": {"predict.window": [50]}}
+    changed = SHIPPED | {"sweep": {"one": one, "other": other}, "figures": {}, "tables": {}}
+    with pytest.raises(InputError, match=r"sweep.other: .* has another 'crowded_links@window=50'"):
+        sweeps.expand(config.load(changed, ROOT / "workflow" / "scales"))
+    changed["sweep"]["other"] = one  # the same points, shared
+    found = sweeps.expand(config.load(changed, ROOT / "workflow" / "scales"))
+    assert found.points["one"] == found.points["other"]
+
+
+def test_no_axis_is_called_like_a_column_of_the_scores():
+    assert set(metrics.COLUMNS) < set(sweeps.RESERVED)
+    grid = {"linking.method": ["global", "motile"], "linking.children": [1, 2]}
+    found = expanded(of=["crowded_links"], grid=grid)
+    assert list(found.points["mine"][0].place) == ["linking.method", "children"]
+    assert found.points["mine"][0].experiment.startswith("crowded_links@linking.method=global,")
+
+
+def test_yes_and_no_are_called_as_they_are_written():
+    found = expanded(of=["ablation_links"], grid={"network.attention": [True, False]})
+    labels = [point.place["attention"] for point in found.points["mine"]]
+    assert labels == ["true", "false"]
 
 
 def test_the_shipped_sweep_is_the_papers():
@@ -148,6 +191,38 @@ def test_start_must_lead_to_a_network_of_the_same_kind():
     assert start(crowded_links={"start": "any_links"}).experiments["crowded_links"].start
 
 
+def drawn_along(along, grid, **settings) -> None:
+    """Expand a study with a curve of a sweep of links."""
+    curve = {"panel": "curve", "of": "mine", "along": along, "score": "edge_f1"}
+    panel = curve | {"experiments": {"crowded_links": "MAGIK"}} | settings
+    figure = {"title": "Mine", "panels": {"a": panel}}
+    sweep = {"mine": {"of": ["crowded_links"], "grid": grid}}
+    changed = SHIPPED | {"sweep": sweep, "figures": {"drawn": figure}, "tables": {}}
+    sweeps.expand(config.load(changed, ROOT / "workflow" / "scales"))
+
+
+def test_a_curve_has_one_value_at_each_x():
+    """Else the spread of another setting would pass for that over seeds."""
+    grid = {"dataset.simulate.dt": [1, 2], "recipe.epochs": [1, 2]}
+    for along, at in (("dt", "1"), ("crowding", r"0\.00\d+")):
+        with pytest.raises(
+            InputError,
+            match=rf"panels.a: 'crowded_links@dt=1,epochs=1' and 'crowded_links@dt=1,epochs=2' "
+            rf"are both at {along} = {at}; expected one of them. Say which in `where",
+        ):
+            drawn_along(along, grid)
+        drawn_along(along, grid, where={"epochs": "2"})
+    with pytest.raises(InputError, match=r"panels.a.where: 'epochs' has no value '3'; it has 1, 2"):
+        drawn_along("dt", grid, where={"epochs": "3"})
+
+
+def test_two_tiers_are_not_two_seeds():
+    with pytest.raises(InputError, match=r"panels.a: .* tiers coordinates, images; expected one"):
+        drawn_along(
+            "dt", {"dataset.simulate.dt": [1], "tiers": {"both": ["coordinates", "images"]}}
+        )
+
+
 @pytest.mark.parametrize(
     ("along", "grid", "message"),
     [
@@ -160,13 +235,8 @@ def test_start_must_lead_to_a_network_of_the_same_kind():
     ],
 )
 def test_a_curve_runs_along_an_axis_of_numbers(along, grid, message):
-    curve = {"panel": "curve", "of": "mine", "along": along, "score": "edge_f1"}
-    panel = curve | {"experiments": {"crowded_links": "MAGIK"}}
-    figure = {"title": "Mine", "panels": {"a": panel}}
-    sweep = {"mine": {"of": ["crowded_links"], "grid": grid}}
-    changed = SHIPPED | {"sweep": sweep, "figures": {"drawn": figure}, "tables": {}}
     with pytest.raises(InputError) as refused:
-        sweeps.expand(config.load(changed, ROOT / "workflow" / "scales"))
+        drawn_along(along, grid)
     assert f"figures.drawn.panels.a.{message}" in str(refused.value)
 
 
@@ -186,6 +256,10 @@ def test_a_curve_runs_along_an_axis_of_numbers(along, grid, message):
         (
             {"columns": {"any_links": {"title": "links", "scores": ["edge_f1"]}}},
             "tables.mine.columns: no 'any_links' in its sweeps; they have crowded_links",
+        ),
+        (
+            {"rows": {"magik_tracks": "ours", "magik_links": "ours"}},
+            "tables.mine: rows and methods: 'ours' stands there twice; expected once",
         ),
         (
             {"sweeps": ["nets", "more"], "rows": {"big": "big", "magik_tracks": "ours"}},

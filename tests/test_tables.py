@@ -126,3 +126,20 @@ def test_a_task_whose_recordings_are_here_is_not_passed_over(sweeps):
     both = [pd.concat([sweeps[0], sweeps[0].assign(of="linking")]), sweeps[1]]
     with pytest.raises(InputError, match="'linking' has no lnk at 'whole'"):
         tables.compare(both, TABLE)
+
+
+def test_what_is_missing_is_named_and_a_wrong_method_refused(sweeps):
+    found = tables.compare(sweeps[:1], TABLE, absent=ABSENT)
+    said = "diffusion: no network was trained of: without edges."
+    assert said in tables.notes(found, TABLE, "laptop", ABSENT)
+    misspelt = TABLE.model_copy(update={"methods": {"constnt": "constant guess"}})
+    with pytest.raises(InputError, match="no method 'constnt'; there are constant"):
+        tables.compare(sweeps, misspelt, absent=ABSENT)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_table_without_costs_is_written(sweeps):
+    free = [sweep[sweep["quantity"] == "mae_displacement_scaling"] for sweep in sweeps]
+    shown = tables.wide(tables.compare(free, TABLE, absent=ABSENT), TABLE)["diffusion"]
+    assert shown["parameters"].tolist() == [""] * 4
+    assert shown["s (CPU s)"].tolist() == [""] * 4
