@@ -187,12 +187,11 @@ def choose(
             chosen[ours] = known[0]
     for ours in ("frame", "x", "y"):
         if ours not in chosen:
-            near = difflib.get_close_matches(ours, [name.lower() for name in present], 1, 0.4)
-            like = next(
-                (name for name in present if near and name.lower() == near[0]), "<its name>"
-            )
+            like = [name for name in present if name.lower().startswith(ours) and len(present) > 1]
             raise InputError(
-                f"{path}: no column '{ours}'. {listed} Name it, e.g. columns: {{{ours}: {like}}}"
+                f"{path}: no column '{ours}'. {listed} Name it, e.g. columns: "
+                f"{{{ours}: {like[0] if like else '<its name>'}}}"
+                + (" (positions in px)" if ours != "frame" else "")
             )
     if table.empty:
         raise InputError(f"{path}: a table without rows; expected one row per localization")

@@ -37,8 +37,9 @@ def table(predictions: xr.Dataset, localizations: xr.Dataset, sample: Sample) ->
     Returns:
         `frame` as numbered in the recording, `time_s` since its first frame, `x_px`, `y_px`,
         `x_um`, `y_um` from the corner of the field of view (the middle of the first pixel is at
-        ½ px, as in ImageJ), `intensity` where it is known, `diffusivity_um2_s` or `exponent`; with
-        the ends of its interval, `…_lower` and `…_upper`, where the network gives one.
+        ½ px, as in ImageJ), `intensity` and `mass` (of spots: the sum that `minmass` bounds) where
+        they are known, `diffusivity_um2_s` or `exponent`; with the ends of its interval, `…_lower`
+        and `…_upper`, where the network gives one.
     """
     frame = predictions["frame"].to_numpy()
     x, y = (predictions[axis].to_numpy().astype(float) for axis in "xy")
@@ -50,8 +51,9 @@ def table(predictions: xr.Dataset, localizations: xr.Dataset, sample: Sample) ->
         "x_um": x * sample.pixel_size_um,
         "y_um": y * sample.pixel_size_um,
     }
-    if "intensity" in localizations:
-        columns["intensity"] = localizations["intensity"].to_numpy()
+    for name in ("intensity", "mass"):
+        if name in localizations:
+            columns[name] = localizations[name].to_numpy()
     for given, end in (("prediction", ""), ("lower", "_lower"), ("upper", "_upper")):
         if given in predictions:
             value = predictions[given].to_numpy().astype(float)
@@ -247,7 +249,8 @@ def _range_warnings(scaling: np.ndarray, trained_on: Mapping[str, Any]) -> Itera
                 yield (
                     f"For {part:.0%} of the localizations √(2D) is at the {end} end of what the "
                     f"network was trained on ({low:.2g} to {high:.2g} px per frame^½), so their D "
-                    f"may lie beyond it: {remedy}, or train on a wider range."
+                    f"may lie beyond it: {remedy}, or train on a wider range. (Are the positions "
+                    "in px?)"
                 )
     if "radius" in trained_on and "length_px" in trained_on:
         reach = trained_on["radius"] * trained_on["length_px"]

@@ -110,7 +110,8 @@ def read_table(path: str | Path, columns: Mapping[str, str], pixel_size_um: floa
     """A table of localizations (CSV, CSV.gz or Parquet) as LOCALIZATIONS of one video.
 
     Recognises the headers of trackpy, ThunderSTORM and quot/saspt as well as the plain `frame`,
-    `x`, `y`, `z`, `intensity`. A unit in brackets (nm, um, µm, px) is turned into px.
+    `x`, `y`, `z`, `intensity`. A unit in a header (nm, um, µm, px, as in `x [nm]` or `x_um`) is
+    turned into px; of one position in several units, that in px is taken.
 
     Positions of all tables count from the corner of the field of view, as `magik.schema` says
     and as ThunderSTORM writes them. Only trackpy and quot count the centre of the first pixel as
@@ -163,18 +164,31 @@ def _choose(table: pd.DataFrame, columns: Mapping[str, str], path: Path) -> dict
                 f"expected {', '.join(HEADERS)} or a descriptor of your own"
             )
     bare = {str(name): _bare(str(name)) for name in table.columns}
+    px = {name for name in bare if _unit(name) in ("px", "pixel")}
+    given = {bare[name] for name in px}  # these go before the same in another unit
+    given |= set(FROM_CENTRE) if "intensity" in bare.values() else set()  # ours, with its `mass`
+    bare = {name: of for name, of in bare.items() if name in px or of not in given}
     return detections.choose(table, columns, HEADERS, bare, path)
+
+
+_UNIT = re.compile(r"\s*(?:\[(.*)\]|\((.*)\)|_(px|nm|um|µm))$")
+"""At the end of a header: 'x [nm]', 'x (um)', 'x_um'."""
 
 
 def _bare(header: str) -> str:
     """The header without its unit: 'x [nm]' -> 'x'."""
-    return re.sub(r"\s*\[.*\]$", "", header).strip().lower()
+    return _UNIT.sub("", header).strip().lower()
+
+
+def _unit(header: str) -> str:
+    """The unit in a header; empty where there is none."""
+    found = _UNIT.search(header)
+    return next(group for group in found.groups() if group is not None).strip() if found else ""
 
 
 def _px_per_unit(header: str, path: Path, pixel_size_um: float) -> float:
     per_um = {"px": pixel_size_um, "pixel": pixel_size_um, "nm": 1e-3, "um": 1, "µm": 1, "μm": 1}
-    found = re.search(r"\[(.*)\]$", header)
-    unit = found[1].strip() if found else "px"
+    unit = _unit(header) or "px"
     if unit not in per_um:
         raise InputError(f"{path}: column '{header}': unknown unit; expected px, nm or µm")
     return per_um[unit] / pixel_size_um

@@ -67,6 +67,8 @@ def test_table_in_physical_units(predictions, localizations):
     np.testing.assert_allclose(table["x_um"], [0.5, 9.5, 1, 1.5])
     np.testing.assert_allclose(table["y_px"], [4, 5, 6, 7])
     assert table["intensity"].tolist() == [10, 20, 30, 40]
+    spots = localizations.assign(mass=localizations["intensity"] * 9)
+    assert export.table(predictions, spots, SAMPLE)["mass"].tolist() == [90, 180, 270, 360]
     expected = np.array([0.2, 0.4, 0.6, 0.8]) ** 2 / 2 * UM2_S
     np.testing.assert_allclose(table["diffusivity_um2_s"], expected, rtol=1e-6)
     assert "intensity" not in export.table(

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import magik
-from magik import config, layers
+from magik import config, layers, sweeps
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -96,3 +96,19 @@ def test_the_citation_names_the_paper():
 def test_the_version_is_in_the_changelog_or_yet_to_come():
     changes = (ROOT / "CHANGELOG.md").read_text()
     assert re.search(rf"^## (Unreleased|{re.escape(magik.__version__)})", changes, re.M)
+
+
+def blocks_of_readme() -> list[dict]:
+    """The settings that the README shows."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    return [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.S)]
+
+
+@pytest.mark.parametrize("block", blocks_of_readme(), ids=lambda block: next(iter(block)))
+def test_settings_in_the_readme_can_be_pasted(block):
+    shipped = config.read_yaml(ROOT / "config.yaml")
+    study = config.load(config.merge(shipped, block), ROOT / "workflow" / "scales")
+    sweeps.expand(study)
+    rules = "\n".join(path.read_text() for path in (ROOT / "workflow" / "rules").glob("*.smk"))
+    targets = [name for kind in ("samples", "sweep") for name in block.get(kind, {})]
+    assert not set(targets) & set(re.findall(r"^rule (\w+):", rules, re.M))

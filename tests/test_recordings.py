@@ -240,6 +240,24 @@ QUOT = {"intensity": "I0"}
 THUNDERSTORM = {"x": "x [nm]", "y": "y [nm]", "intensity": "intensity [photon]"}
 
 
+def test_our_own_table_is_read(tmp_path, points):
+    """Positions in px go before those in µm; of spots there is a mass, too."""
+    own = points.rename(columns={"x": "x_px", "y": "y_px"})
+    own = own.assign(x_um=own["x_px"] * PIXEL_UM, y_um=own["y_px"] * PIXEL_UM, mass=7.0)
+    own.to_csv(tmp_path / "localizations.csv", index=False)
+    localizations = recordings.read_table(tmp_path / "localizations.csv", {}, PIXEL_UM)
+    _check(localizations)
+    assert localizations.intensity.values.tolist() == [20, 40, 10, 50, 30]
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_unit_at_the_end_of_a_header_counts(tmp_path, points, named):
+    points[["x", "y"]] *= PIXEL_UM
+    points.rename(columns={"x": "x_um", "y": "y (um)"}).to_csv(tmp_path / "t.csv", index=False)
+    columns = {"x": "x_um", "y": "y (um)"} if named else {}
+    _check(recordings.read_table(tmp_path / "t.csv", columns, PIXEL_UM))
+
+
 @pytest.mark.parametrize("names", [TRACKPY, QUOT, THUNDERSTORM], ids=["trackpy", "quot", "storm"])
 def test_headers_of_other_programs(tmp_path, points, names):
     path = tmp_path / "table.csv"
@@ -310,6 +328,7 @@ def test_a_bad_value_names_its_column_and_row(tmp_path, points, column, value, s
         ("x,y,frames\n1,2,3\n", {}, "no column 'frame'. It has: x, y, frames. Name it, "
          "e.g. columns: {frame: frames}"),
         ("t,x,y\n1,2,3\n", {}, "e.g. columns: {frame: <its name>}"),
+        ("frame,Area,pos_y\n1,2,3\n", {}, "{x: <its name>} (positions in px)"),
         ("frame;x;y\n1;2;3\n", {}, "Values must be separated by commas"),
         ("frame,x,y\n", {}, "a table without rows"),
         ("", {}, "an empty file"),

@@ -1,8 +1,12 @@
 """Short targets: `snakemake fig4` makes that figure, `snakemake water` that sample, no more."""
 
-for name in [*study.figures, *study.sweep, *study.tables, *study.samples]:
-    if any(name == rule.name for rule in workflow.rules):
-        sys.exit(f"error: config.yaml: '{name}' is the name of a rule; choose another")
+for kind in ("figures", "sweep", "tables", "samples"):
+    for name in getattr(study, kind):
+        if any(name == rule.name for rule in workflow.rules):
+            sys.exit(
+                f"error: config.yaml: {kind}.{name}: a step of the workflow has this name; "
+                f"choose another, as in my_{name}"
+            )
 
 for name in study.figures:
 
