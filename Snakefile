@@ -38,4 +38,4 @@ include: "workflow/rules/names.smk"
 
 
 onstart:
-    print(outlook(), file=sys.stderr)
+    print(outlook(workflow.dag.needrun_jobs(), workflow.dag_settings.targets), file=sys.stderr)

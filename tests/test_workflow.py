@@ -237,6 +237,9 @@ def test_recordings_that_are_not_here_are_left_out_and_named(tmp_path):
     project = Project(tmp_path / "magik")
     assert not project.plan().keys() & {"cells", "fetch", "score_tracks"}
     done = project.run("results/data/brownian/test/truth.zarr.zip", "--cores", "1")
+    assert "magik, scale tiny: jobs: 1, none of them a training" in done.stderr
+    assert "skipped" not in done.stderr, "nothing of what was not asked for"
+    done = project.run("all", "ed_table1", "--cores", "1", "--until", "still")
     assert "fig2: skipped, 'data/cells/DIC-C2DH-HeLa/01_ST' is not on this machine" in done.stderr
     named = f"ed_table1: without ablation_links, 'data/cells/{CELLS}/01_ST' is not on this machine"
     assert named in done.stderr

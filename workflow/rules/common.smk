@@ -589,12 +589,12 @@ SECONDS_PER_WINDOW_OF_CELLS = 0.1
 """Of one pass of a training on recorded cells, likewise."""
 
 
-def left_out():
-    """A line for each figure whose recordings are not on this machine."""
+def left_out(targets):
+    """What of these targets, or of all, is not made, as its recordings are not on this machine."""
     for name, figure in study.figures.items():
         absent = {study.experiments[of].dataset for of in shown_by(name)}
         absent = [missing[dataset] for dataset in sorted(absent) if dataset in missing]
-        if absent:
+        if absent and "all" in targets:
             fetched = any(Path(absent[0]).parent.name == of for of in to_fetch())
             yield (
                 f"  {name}: skipped, '{absent[0]}' is not on this machine. Put it there"
@@ -608,25 +608,33 @@ def left_out():
                 if folder.name in to_fetch()
                 else ""
             )
-            yield f"  {name}: without {of}, '{path}' is not on this machine (data/README.md){fetched}"
-    absent = [name for name, one in study.experiments.items() if one.tiers and not here(name)]
-    if absent:
-        yield f"  their recordings are not here, so they are not trained: {', '.join(absent)}"
+            if name in targets:
+                yield f"  {name}: without {of}, '{path}' is not on this machine (data/README.md){fetched}"
 
 
-def outlook():
+SHOWN = 12
+"""Trainings that are listed before a run; of more the rest are counted."""
+
+
+def outlook(jobs, targets):
     """What lies ahead: trainings take the time, the rest takes minutes; and what is left out."""
-    lines = [
-        f"  {run}: about {training_minutes(run.split('/')[2]):.0f} min on a CPU"
-        for run in runs()
-        if not Path(run, "checkpoint.safetensors").exists()
-    ]
-    if not lines:
-        head = "magik: every network is trained; what is left takes minutes."
-        return "\n".join([head, *left_out()])
-    follow = "  to follow one: tail -f results/logs/train/*/*/*.log (loss and time left)"
-    head = f"magik, scale {study.scale}: {len(lines)} networks are not trained yet; those needed"
-    return "\n".join([f"{head} take", *lines, follow, *left_out()])
+    jobs = list(jobs)
+    minutes = {
+        job.output[0].rpartition("/")[0]: training_minutes(job.wildcards.experiment)
+        for job in jobs
+        if job.rule.name == "train"
+    }
+    longest = sorted(minutes, key=minutes.get, reverse=True)
+    lines = [f"  {run}: about {minutes[run]:.0f} min" for run in longest[:SHOWN]]
+    if len(longest) > SHOWN:
+        lines.append(f"  and {len(longest) - SHOWN} shorter ones")
+    if lines:
+        lines.append("  to follow one: tail -f results/logs/train/*/*/*.log (loss and time left)")
+    told = "none of them a training: minutes."
+    if longest:
+        told = f"{len(longest)} of them trainings, of {sum(minutes.values()):.0f} min in all on one core:"
+    head = f"magik, scale {study.scale}: jobs: {len(jobs)}, {told}"
+    return "\n".join([head, *lines, *left_out(targets or {"all"})])
 
 
 def training_minutes(name):
