@@ -11,8 +11,15 @@ from magik import metrics, plots
 from magik.config import Panel
 from magik.errors import InputError
 
-CROWDING = "crowding c = ρDΔt"
-DOUBTFUL = "…, chains still apart"
+AXES = {
+    "crowding": "crowding c = ρDΔt",
+    "dt": "sampling time Δt (frames)",
+    "missed": "share of detections missed",
+    "false_positives": "false detections, for each true one",
+    "localization_error": "localization error (px)",
+    "blinking": "share of the time that objects are dark",
+}
+DOUBTFUL = "sampling not converged"
 """Points of a link-free floor whose two chains did not agree in every video."""
 FEW = 4
 """Lines whose legend finds a place among them; that of more stands below."""
@@ -103,7 +110,8 @@ def lines_of(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
 
 def _draw_curve(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
     axes = place.plot()
-    label = CROWDING if panel.along == "crowding" else str(panel.along).replace("_", " ")
+    along = str(panel.along)
+    label = AXES.get(along, along.replace("_", " "))
     score = str(panel.score)
     unit = metrics.QUANTITIES[score].unit
     named = NAMES.get(score, score.replace("_", " "))
