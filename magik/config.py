@@ -835,6 +835,8 @@ Score = Literal[
     "change_point_jaccard",
     "change_point_rmse",
     "edge_f1",
+    "mae_displacement_scaling_first",
+    "edge_f1_first",
     "start_difference",
     "converged",
     "rms_log10_diffusivity",

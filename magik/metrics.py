@@ -43,6 +43,8 @@ QUANTITIES: dict[str, Quantity] = {
     "change_point_jaccard": Quantity("1", "high"),
     "change_point_rmse": Quantity("frame", "low"),
     "edge_f1": Quantity("1", "high"),
+    "mae_displacement_scaling_first": Quantity("px/frame^½", "low"),
+    "edge_f1_first": Quantity("1", "high"),
     "start_difference": Quantity("1", "low"),
     "converged": Quantity("1", "high"),
     "rms_log10_diffusivity": Quantity("1", "low"),
@@ -117,6 +119,9 @@ def of_run(
         Columns `COLUMNS`.
     """
     rows = [*node_scores(predictions, found), *link_scores(found), *link_free_scores(link_free)]
+    if link_free is not None:
+        first = [_first(each, link_free) for each in (predictions, found)]
+        rows += _of_first([*node_scores(*first), *link_scores(first[1])], link_free)
     if maps is not None:
         rows += map_scores(maps)
     rows += [_row(name, "localization", value) for name, value in (quality or {}).items()]
@@ -281,8 +286,11 @@ def of_links(
             "of the same store"
         )
     own = found.assign(track=(("linker", "localization"), tracks["track"].values[None]))
-    rows = link_scores(own.assign_attrs(linker=["network"])) + link_scores(found)
-    rows += link_free_scores(link_free)
+    own = own.assign_attrs(linker=["network"])
+    rows = [*link_scores(own), *link_scores(found), *link_free_scores(link_free)]
+    if link_free is not None:
+        first = [link_scores(_first(each, link_free)) for each in (own, found)]
+        rows += _of_first([*first[0], *first[1]], link_free)
     rows += [_row("candidate_f1", method, f1) for method, f1 in candidates.items()]
     return _table(rows, experiment, tier, seed)
 
@@ -378,6 +386,22 @@ def link_free_scores(found: xr.Dataset | None) -> list[dict[str, object]]:
         scores.append(_row("start_difference", method, float(apart.max()), videos))
         scores.append(_row("converged", method, float(converged.mean()), videos))
     return scores
+
+
+def _first(of_all: xr.Dataset, link_free: xr.Dataset) -> xr.Dataset:
+    """The videos of a link-free floor, which are the first of all."""
+    videos = link_free.sizes["video"]
+    rows = int(of_all["row_size"].values[:videos].sum())
+    return of_all.isel(video=slice(videos), localization=slice(rows))
+
+
+def _of_first(
+    scores: Sequence[Mapping[str, object]], link_free: xr.Dataset
+) -> list[dict[str, object]]:
+    """Scores on the videos of a link-free floor, and its own, under the names `…_first`."""
+    scores = [*scores, *_node_scores(link_free, {}), *link_scores(link_free)]
+    named = [score | {"quantity": f"{score['quantity']}_first"} for score in map(dict, scores)]
+    return [score for score in named if score["quantity"] in QUANTITIES]
 
 
 def edge_f1(found: Int[np.ndarray, "2 found"], true: Int[np.ndarray, "2 true"]) -> float:

@@ -1,8 +1,11 @@
 """Blocks of the networks that MAGIK is compared with (Extended Data Table 1).
 
 Only the block differs: encoders, edge update (Methods, Eq. 1) and decoders are those of MAGIK, and
-messages go forward in time. The paper gives these networks by name; the equations are those of
-their own papers with edges as ours, an update a block, no weights shared between blocks.
+messages go forward in time. The paper gives these networks by name only; this is our reading: an
+update a block, no weights shared between blocks, edges with the features of ours. Therefore two of
+torch-geometric's layers could not be taken: its message passing (NNConv) makes a matrix of each
+edge, 37 kB here where a window has 10⁵ edges, and its gated graphs (GatedGraphConv) know a single
+number of an edge. Its graph transformer (TransformerConv) is.
 """
 
 from abc import ABC, abstractmethod
@@ -44,7 +47,10 @@ class Block(nn.Module, ABC):
 
 
 class MessagePassing(Block):
-    """v_j' = GRU(Σ_i MLP([v_i, v_j, e]), v_j): message passing (Gilmer et al. 2017)."""
+    """v_j' = GRU(Σ_i MLP([v_i, v_j, e]), v_j): message passing, after Gilmer et al. 2017.
+
+    Theirs has A(e) v_i, with a matrix of each edge, for its message.
+    """
 
     def __init__(self, settings: config.Network):
         super().__init__(settings)

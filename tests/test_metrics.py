@@ -126,9 +126,17 @@ def test_the_link_free_floor_tells_its_videos_and_whether_it_converged(found, pr
     given = ("diffusivity", "coordinates", 0, predictions, found)
     table = metrics.of_run(*given, link_free=sampled)
     without = metrics.of_run(*given)
-    pd.testing.assert_frame_equal(
-        table[table["method"] != "link_free"].reset_index(drop=True), without
-    )
+    added = (table["method"] == "link_free") | table["quantity"].str.endswith("_first")
+    pd.testing.assert_frame_equal(table[~added].reset_index(drop=True), without)
+    first = table[table["quantity"] == "mae_displacement_scaling_first"].set_index("method")
+    assert set(first.index) == {"network", "constant", "lap_hmm", "link_free"}
+    assert len(set(first["n"])) == 1, "all of the same nodes"
+    alone = found.isel(video=[0], localization=slice(0, 4))
+    seen = metrics.node_scores(predictions.isel(video=[0], localization=slice(0, 4)), alone)
+    network = one(seen, method="network", quantity="mae_displacement_scaling")
+    assert first.loc["network", "value"] == network["value"]
+    links = table[table["quantity"] == "edge_f1_first"].set_index("method")
+    assert set(links.index) == {*found.attrs["linker"], "link_free"}
     rows = table[table["method"] == "link_free"].set_index("quantity")
     assert rows.loc["mae_displacement_scaling", "n"] < 7  # nodes of the first video only
     assert rows.loc["edge_f1", "n"] == 2

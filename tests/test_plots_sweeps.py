@@ -77,7 +77,10 @@ def test_a_figure_draws_its_curves_and_gives_their_source(table):
     figure = Figure(title="Crowding", panels={"a": panel(), "b": panel(along="crowding")})
     data = {letter: {"sweep": table} for letter in figure.panels}
     canvas, source = plots.draw(figure, data, plots_sweeps.PANELS)
-    assert [axes.get_xlabel() for axes in canvas.axes] == [plots_sweeps.AXES["dt"], "crowding c = ρDΔt"]
+    assert [axes.get_xlabel() for axes in canvas.axes] == [
+        plots_sweeps.AXES["dt"],
+        "crowding c = ρDΔt",
+    ]
     assert canvas.axes[0].get_ylabel() == "F1 of links"
     assert canvas.axes[0].get_xscale() == "log"
     drawn = source[source["panel"] == "b"]
