@@ -6,6 +6,7 @@ row (the first row of data is row 1).
 
 import difflib
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -198,6 +199,24 @@ def choose(
     return chosen
 
 
+PER_UM = {"nm": 1e-3, "um": 1, "µm": 1, "μm": 1, "micron": 1}
+"""µm in each unit of length that is recognised, beside px."""
+
+_UNIT = re.compile(rf"\s*(?:\[(.*)\]|\((px|{'|'.join(PER_UM)})\)|_(px|{'|'.join(PER_UM)}))$")
+"""At the end of a header: 'x [nm]', 'x (um)', 'x_um'."""
+
+
+def without_unit(header: str) -> str:
+    """The header without its unit: 'x [nm]' -> 'x'."""
+    return _UNIT.sub("", header).strip().lower()
+
+
+def unit_of(header: str) -> str:
+    """The unit in a header; empty where there is none."""
+    found = _UNIT.search(header)
+    return next(group for group in found.groups() if group is not None).strip() if found else ""
+
+
 def numbers(column: pd.Series, path: Path) -> Float[np.ndarray, " rows"]:
     """A column as finite numbers.
 
@@ -293,6 +312,13 @@ def _choose(table: pd.DataFrame, columns: Mapping[str, str], path: Path) -> dict
     free = {str(name): str(name).strip().lower() for name in table.columns}
     free = {name: bare for name, bare in free.items() if name not in columns.values()}
     chosen = choose(table, columns, HEADERS, free, path)
+    for axis in {"x", "y", "z"} & set(chosen):
+        unit = unit_of(chosen[axis])
+        if unit in PER_UM:
+            raise InputError(
+                f"{path}: column '{chosen[axis]}': in {unit}; expected px. Divide it by the size "
+                "of a pixel"
+            )
     known = reserved.union(*HEADERS.values())
     for name in map(str, table.select_dtypes("number").columns):
         if name in free and free[name] not in known and not name.startswith("Unnamed:"):

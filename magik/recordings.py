@@ -4,7 +4,6 @@ Everything is checked here, at the border, so that no later stage meets a damage
 position that is not a number. `magik.export` turns results back to µm and s.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -163,32 +162,17 @@ def _choose(table: pd.DataFrame, columns: Mapping[str, str], path: Path) -> dict
                 f"{path}: columns: '{ours}' cannot be read from a table; "
                 f"expected {', '.join(HEADERS)} or a descriptor of your own"
             )
-    bare = {str(name): _bare(str(name)) for name in table.columns}
-    px = {name for name in bare if _unit(name) in ("px", "pixel")}
+    bare = {str(name): detections.without_unit(str(name)) for name in table.columns}
+    px = {name for name in bare if detections.unit_of(name) in ("px", "pixel")}
     given = {bare[name] for name in px}  # these go before the same in another unit
     given |= set(FROM_CENTRE) if "intensity" in bare.values() else set()  # ours, with its `mass`
     bare = {name: of for name, of in bare.items() if name in px or of not in given}
     return detections.choose(table, columns, HEADERS, bare, path)
 
 
-_UNIT = re.compile(r"\s*(?:\[(.*)\]|\((.*)\)|_(px|nm|um|µm))$")
-"""At the end of a header: 'x [nm]', 'x (um)', 'x_um'."""
-
-
-def _bare(header: str) -> str:
-    """The header without its unit: 'x [nm]' -> 'x'."""
-    return _UNIT.sub("", header).strip().lower()
-
-
-def _unit(header: str) -> str:
-    """The unit in a header; empty where there is none."""
-    found = _UNIT.search(header)
-    return next(group for group in found.groups() if group is not None).strip() if found else ""
-
-
 def _px_per_unit(header: str, path: Path, pixel_size_um: float) -> float:
-    per_um = {"px": pixel_size_um, "pixel": pixel_size_um, "nm": 1e-3, "um": 1, "µm": 1, "μm": 1}
-    unit = _unit(header) or "px"
+    per_um = detections.PER_UM | {"px": pixel_size_um, "pixel": pixel_size_um}
+    unit = detections.unit_of(header) or "px"
     if unit not in per_um:
         raise InputError(f"{path}: column '{header}': unknown unit; expected px, nm or µm")
     return per_um[unit] / pixel_size_um

@@ -34,6 +34,14 @@ def read_rows(tmp_path: Path, rows: pd.DataFrame, **settings) -> xr.Dataset:
     return detections.read(Source(table=str(tmp_path / "cells.csv"), **settings))
 
 
+def test_positions_in_another_unit_are_refused(tmp_path):
+    rows = ROWS.rename(columns={"x": "x [nm]"})
+    with pytest.raises(InputError, match=r"x: x \[nm\]} \(positions in px\)"):
+        read_rows(tmp_path, rows)
+    with pytest.raises(InputError, match=r"column 'x \[nm\]': in nm; expected px. Divide it"):
+        read_rows(tmp_path, rows, columns={"x": "x [nm]"})
+
+
 def test_a_table_whose_rows_name_their_parents(tmp_path):
     """In any order of the rows; frames count from 4."""
     video = read_rows(tmp_path, ROWS.iloc[[4, 2, 0, 3, 1]])

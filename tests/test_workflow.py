@@ -364,6 +364,13 @@ def test_a_mistake_in_config_is_one_line_and_no_job_starts(tmp_path, before, aft
 
 
 @slow
+def test_a_mistake_beside_config_is_told_from_one_in_it(fresh):
+    said = fresh.refuses("--dry-run", *fresh.overlay({"recipes": {"tracks": {"epoch": 1}}}))
+    assert "has no setting 'epoch'. Did you mean 'epochs'? (`--config` or `--configfile`" in said
+    assert "changed: recipes)" in said
+
+
+@slow
 def test_a_scale_that_does_not_exist_is_refused(fresh):
     said = fresh.refuses("--dry-run", scale="papr")
     assert "error: config.yaml: scale: no 'papr'. Did you mean 'paper'?" in said

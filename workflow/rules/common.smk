@@ -31,7 +31,9 @@ try:
     study = swept.study
     study.must_find_files(".")
 except InputError as error:
-    sys.exit(f"error: {error}")
+    added = [key for key in config if key != "scale" and config[key] != written.get(key)]
+    beside = f" (`--config` or `--configfile` changed: {', '.join(added)})" if added else ""
+    sys.exit(f"error: {error}{beside}")
 
 
 missing = study.missing_cells(".")
