@@ -26,6 +26,9 @@ from magik.stacks import Stack, one_line, open_stack
 SIZEABLE = 0.25
 """Parts of a mask that are at least so large a share of the largest may be cells of their own."""
 
+SCATTERED = 10
+"""Pieces for each label, beyond which labels are the brightness of a picture."""
+
 PLANAR = ("area", "perimeter", "eccentricity", "solidity")
 """Descriptors of a mask (Methods), in px²; px; 1; 1. Of a mask with depth: its volume, `area`."""
 
@@ -322,6 +325,8 @@ def _measure(masks: Stack, images: Stack | None, max_lag: int, labelled: bool) -
     place, stage, stages = np.zeros((0, len(axes))), np.zeros(len(axes)), []
     for t in range(len(masks)):
         label, rank = _ranked(masks[t], masks.path, masks.first_frame + t)
+        if t == 0:
+            _refuse_image(rank, masks)
         image = None if images is None else images[t].astype(float)
         table = measure.regionprops_table(rank, image, properties=properties)
         columns["label"].append(label)
@@ -385,6 +390,17 @@ def _refuse_foreground(values: np.ndarray, parts: Sequence[int], masks: Stack) -
             f"pixel of a cell in this recording is {values[0]}: a foreground, it seems; expected a "
             "number of its own for each cell. Label connected regions (Fiji: MorphoLibJ; Python: "
             "skimage.measure.label), or, if they are one cell in parts, give its 'lineage'"
+        )
+
+
+def _refuse_image(rank: np.ndarray, masks: Stack) -> None:
+    """A picture: the pixels of one value lie all over it."""
+    labels, parts = int(rank.max(initial=0)), int(measure.label(rank, connectivity=1).max())
+    if parts > SCATTERED * labels:
+        raise InputError(
+            f"{masks.path}: frame {masks.first_frame}: {labels} labels in {parts} pieces, "
+            "scattered over the image: a picture, it seems; expected a number of its own for each cell. "
+            "Pictures belong to 'images'"
         )
 
 

@@ -124,6 +124,15 @@ def test_without_images_and_lineage(source):
     assert not {"intensity", "particle", "parent_particle"} & set(video)
 
 
+def test_a_picture_is_no_mask(tmp_path):
+    picture = np.random.default_rng(0).poisson(100, (2, 40, 40)).astype(np.uint16)
+    path = save(tmp_path / "masks", "t", picture)
+    with pytest.raises(
+        InputError, match=r"frame 0: \d\d labels in \d+ pieces.*a picture, it seems"
+    ):
+        cells.read(Source(masks=str(path)))
+
+
 def test_parts_of_one_label_are_one_cell(tmp_path):
     masks = np.zeros((1, 3, 9), np.uint8)
     masks[0, 1, 0] = masks[0, 1, 8] = 1
