@@ -399,8 +399,8 @@ def _refuse_image(rank: np.ndarray, masks: Stack) -> None:
     if parts > SCATTERED * labels:
         raise InputError(
             f"{masks.path}: frame {masks.first_frame}: {labels} labels in {parts} pieces, "
-            "scattered over the image: a picture, it seems; expected a number of its own for each cell. "
-            "Pictures belong to 'images'"
+            "scattered over the image: a picture, it seems; expected a number of its own for each "
+            "cell. Pictures belong to 'images'"
         )
 
 
