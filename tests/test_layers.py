@@ -16,10 +16,16 @@ SCRIPTS = sorted((Path(__file__).parents[1] / "workflow" / "scripts").glob("*.py
 
 @pytest.fixture(autouse=True)
 def _no_memory():
-    """Files change in these tests, which nothing else does."""
+    """Files change in these tests, which nothing else does; what they import does not."""
     yield
     layers.fingerprint.cache_clear()
-    layers.imported_by.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory) -> Path:
+    """A copy of all modules, to be edited and put back."""
+    copy = tmp_path_factory.mktemp("edited") / "magik"
+    return shutil.copytree(layers.PACKAGE, copy, ignore=shutil.ignore_patterns("weights"))
 
 
 def foreign(module: str) -> set[str]:
@@ -79,15 +85,18 @@ def test_a_fingerprint_follows_content_and_closure(tmp_path):
 
 @pytest.mark.parametrize("edited", MODULES)
 def test_an_edited_module_changes_the_fingerprints_of_what_rests_on_it(
-    tmp_path, monkeypatch, edited
+    package, monkeypatch, edited
 ):
-    shutil.copytree(layers.PACKAGE, tmp_path / "magik", ignore=shutil.ignore_patterns("weights"))
-    monkeypatch.setattr(layers, "PACKAGE", tmp_path / "magik")
+    monkeypatch.setattr(layers, "PACKAGE", package)
     before = {script: layers.fingerprint(script) for script in SCRIPTS}
-    with (tmp_path / "magik" / f"{edited}.py").open("a") as module:
-        module.write("# edited\n")
     layers.fingerprint.cache_clear()
-    changed = {script for script in SCRIPTS if layers.fingerprint(script) != before[script]}
+    module = package / f"{edited}.py"
+    source = module.read_text()
+    try:
+        module.write_text(source + "# edited\n")
+        changed = {script for script in SCRIPTS if layers.fingerprint(script) != before[script]}
+    finally:
+        module.write_text(source)
     assert changed == {
         script for script in SCRIPTS if edited in layers.closure(*layers.imported_by(script))
     }
