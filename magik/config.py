@@ -861,6 +861,9 @@ Score = Literal[
 ]
 """The quantities of `magik.metrics`, which has their units."""
 
+COSTS = ("graph_passes", "training_seconds", "training_cpu_seconds")
+"""Those of what a training cost (`metrics.read_training`), which a curve may run along."""
+
 
 class Panel(Section):
     """One panel of a figure: a kind of drawing, and the experiment it draws."""
@@ -918,7 +921,7 @@ class Panel(Section):
     along: str | None = Field(
         None,
         description="curve, matrix: axis of the sweep; curve: or `crowding`, c of what is "
-        "simulated; matrix: downwards",
+        "simulated, or what the trainings cost, as `graph_passes`; matrix: downwards",
     )
     score: Score | None = Field(None, description="curve, matrix: what is drawn")
     experiments: dict[Name, str] | None = Field(

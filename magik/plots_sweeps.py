@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from magik import metrics, plots
-from magik.config import Panel
+from magik.config import COSTS, Panel
 from magik.errors import InputError
 
 AXES = {
@@ -18,6 +18,8 @@ AXES = {
     "false_positives": "false detections, for each true one",
     "localization_error": "localization error (px)",
     "blinking": "share of the time that objects are dark",
+    "training_seconds": "training (s)",
+    "training_cpu_seconds": "training (CPU s)",
 }
 DOUBTFUL = "sampling not converged"
 """Points of a link-free floor whose two chains did not agree in every video."""
@@ -73,7 +75,7 @@ def lines_of(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
 
     Args:
         table: `metrics.of_sweep`.
-        panel: of kind curve, along an axis of numbers (`magik.sweeps`).
+        panel: of kind curve, along an axis of numbers or a cost (`magik.sweeps`).
 
     Returns:
         As `curve` takes it. Other methods are told apart by name alone: each is a mean over the
@@ -81,11 +83,11 @@ def lines_of(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
         that were not asked for (`metrics.LINK_FREE`) are left out.
 
     Raises:
-        InputError: if the sweep has not that score of an experiment or method.
+        InputError: if the sweep has not that score of an experiment or method, or no cost.
     """
     for axis, label in panel.where.items():
         table = table[table[axis] == label]
-    table = table.assign(x=pd.to_numeric(table[panel.along]))
+    table = table.assign(x=_places(table, str(panel.along)))
     scored = table[table["quantity"] == panel.score]
     agreed = table[table["quantity"] == "converged"].groupby(["method", "x"])["value"].min()
     network = scored["method"] == "network"
@@ -99,13 +101,26 @@ def lines_of(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
     ]
     parts = []
     for method, name, rows, of_network in chosen:
+        rows = rows[rows["x"].notna()]
         if rows.empty:
-            raise InputError(f"curve of '{panel.of}': nothing is known of '{name}', {panel.score}")
+            raise InputError(
+                f"curve of '{panel.of}': nothing is known of '{name}', {panel.score} along "
+                f"{panel.along}"
+            )
         means = rows.groupby("x")["value"].agg(["mean", "std"]).reset_index()
         spread = means["std"] if of_network else np.nan
         settled = [agreed.get((method, x), 1) == 1 for x in means["x"]]
         parts.append(means.assign(series=name, sd=spread, network=of_network, settled=settled))
     return pd.concat(parts, ignore_index=True)
+
+
+def _places(table: pd.DataFrame, along: str) -> pd.Series:
+    """x of every row: its value on an axis, or what the trainings of its point cost on average."""
+    if along not in COSTS:
+        return pd.to_numeric(table[along])
+    point = ["of", *metrics.axes_of_sweep(table)]
+    cost = table[table["quantity"] == along].groupby(point)["value"].mean()
+    return table.join(cost.rename("cost"), on=point)["cost"]
 
 
 def _draw_curve(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:

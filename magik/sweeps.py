@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from magik.config import Experiment, Panel, Study, Sweep, Table, explain, suggest
+from magik.config import COSTS, Experiment, Panel, Study, Sweep, Table, explain, suggest
 from magik.errors import InputError
 
 KINDS = ("dataset", "task", "network", "recipe")
@@ -133,10 +133,10 @@ def _must_run_along(panel: Panel, points: list[Point], study: Study, where: str)
     Else what stands for the spread over seeds would be that of another setting, too.
     """
     axes = _axes_of(points)
-    if panel.along not in (*axes, "crowding"):
+    if panel.along not in (*axes, "crowding", *COSTS):
         raise InputError(
             f"{where}.along: '{panel.along}'; sweep '{panel.of}' has {', '.join(axes)} "
-            "(and crowding)"
+            f"(and crowding, {', '.join(COSTS)})"
         )
     for label in axes.get(panel.along, ()):
         try:
@@ -146,6 +146,14 @@ def _must_run_along(panel: Panel, points: list[Point], study: Study, where: str)
                 f"{where}.along: '{panel.along}' has the value '{label}'; expected numbers"
             ) from None
     _must_know_values(panel.where, axes, f"{where}.where")
+    if panel.along in COSTS:
+        left = [axis for axis in axes if axis not in panel.where]
+        if len(left) > 1:
+            raise InputError(
+                f"{where}.along: its lines would run through all values of {' and '.join(left)}; "
+                "expected one axis. Say which of another in `where: {AXIS: VALUE}`"
+            )
+        return
     seen: dict[tuple[str, str], Point] = {}
     for point in points:
         if (

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from magik import job, metrics
-from magik.config import Published, Table
+from magik.config import COSTS, Published, Table
 from magik.errors import InputError
 
-COST = ("parameters", "graph_passes", "training_seconds", "training_cpu_seconds")
+COST = ("parameters", *COSTS)
 """What a training cost (`metrics.read_training`)."""
 
 COLUMNS = (

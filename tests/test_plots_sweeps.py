@@ -88,6 +88,22 @@ def test_a_figure_draws_its_curves_and_gives_their_source(table):
     np.testing.assert_allclose(drawn["y"], [0.895, 0.795, 0.695])
 
 
+def test_a_curve_may_run_along_what_the_trainings_cost(table):
+    """Seconds differ from seed to seed: a point stands at their mean. Floors are drawn beside."""
+    trained = table[(table["method"] == "network") & (table["quantity"] == "edge_f1")]
+    seconds = 10 * trained["dt"].astype(float) + 2 * trained["seed"]
+    costs = trained.assign(quantity="training_seconds", value=seconds)
+    costs = costs[costs["of"] == "ours"]
+    asked = panel(along="training_seconds", methods={"lap": "LAP"})
+    lines = plots_sweeps.lines_of(pd.concat([table, costs]), asked)
+    assert lines["series"].tolist() == ["MAGIK"] * 3 + ["LAP"] * 3
+    np.testing.assert_allclose(lines["x"], [11, 41, 161] * 2)
+    np.testing.assert_allclose(lines["mean"][:3], [0.895, 0.795, 0.695])
+    untold = panel(along="training_seconds", experiments={"theirs": "MAGIK"})
+    with pytest.raises(InputError, match="nothing is known of 'MAGIK', edge_f1 along training"):
+        plots_sweeps.lines_of(pd.concat([table, costs]), untold)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

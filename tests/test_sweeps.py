@@ -216,6 +216,13 @@ def test_a_curve_has_one_value_at_each_x():
         drawn_along("dt", grid, where={"epochs": "3"})
 
 
+def test_a_curve_along_a_cost_keeps_to_one_axis():
+    grid = {"dataset.simulate.dt": [1, 2], "recipe.epochs": [1, 2]}
+    with pytest.raises(InputError, match=r"a.along: its lines .* all values of dt and epochs; exp"):
+        drawn_along("graph_passes", grid)
+    drawn_along("graph_passes", grid, where={"dt": "1"})
+
+
 def test_two_tiers_are_not_two_seeds():
     with pytest.raises(InputError, match=r"panels.a: .* tiers coordinates, images; expected one"):
         drawn_along(
