@@ -4,6 +4,7 @@ A node is a localization; a directed edge joins it to each localization within `
 of the next `max_lag` frames. Here, and only here, lengths become fields of view or spacings.
 """
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.spatial import cKDTree
 
 from magik import lineage, physics, registration, schema
 from magik.config import Graph
@@ -32,6 +32,9 @@ RESOLVED = 0.005
 
 BATCH = 50_000
 """Localizations, about, whose edges are sought at once; bounds the memory of the search."""
+
+MOST_CELLS = 4096
+"""Along an axis of a frame; all cells of a long recording can then be numbered in 64 bits."""
 
 
 def build(localizations: xr.Dataset, config: Graph, length_px: float | None = None) -> xr.Dataset:
@@ -97,32 +100,27 @@ def build(localizations: xr.Dataset, config: Graph, length_px: float | None = No
         edge_columns |= _overlaps(localizations, edge_index)
     start = schema.offsets(row_size)
     n_edge = np.bincount(video[sender], minlength=len(row_size)).astype(np.int64)
-    graphs = xr.Dataset(
-        {
-            "n_node": ("graph", row_size.astype(np.int64)),
-            "n_edge": ("graph", n_edge),
-            "n_frames": ("graph", localizations["n_frames"].to_numpy().astype(np.int64)),
-            "length_px": ("graph", length),
-            "node_features": (("node", "node_feature"), _columns(columns, len(frame))),
-            "edge_features": (("edge", "edge_feature"), _columns(edge_columns, len(lag))),
-            "edge_index": (
-                ("end", "edge"),
-                (edge_index - start[video[sender]]).astype(np.int32),
-            ),
-            "frame": ("node", frame.astype(np.int32)),
-            "distance": ("edge", distance),
-            "localization": ("node", np.arange(len(frame))),
-        },
-        attrs={
-            "field_of_view": [float(side) for side in localizations.attrs["field_of_view"]],
-            "radius": config.radius,
-            "max_lag": config.max_lag,
-            "unit": config.unit,
-            "axes": axes,
-            "node_feature": list(columns),
-            "edge_feature": list(edge_columns),
-        },
-    )
+    graphs: dict[str, tuple[str | tuple[str, ...], np.ndarray]] = {
+        "n_node": ("graph", row_size.astype(np.int64)),
+        "n_edge": ("graph", n_edge),
+        "n_frames": ("graph", localizations["n_frames"].to_numpy().astype(np.int64)),
+        "length_px": ("graph", length),
+        "node_features": (("node", "node_feature"), _columns(columns, len(frame))),
+        "edge_features": (("edge", "edge_feature"), _columns(edge_columns, len(lag))),
+        "edge_index": (("end", "edge"), (edge_index - start[video[sender]]).astype(np.int32)),
+        "frame": ("node", frame.astype(np.int32)),
+        "distance": ("edge", distance),
+        "localization": ("node", np.arange(len(frame))),
+    }
+    attrs = {
+        "field_of_view": [float(side) for side in localizations.attrs["field_of_view"]],
+        "radius": config.radius,
+        "max_lag": config.max_lag,
+        "unit": config.unit,
+        "axes": axes,
+        "node_feature": list(columns),
+        "edge_feature": list(edge_columns),
+    }
     if "diffusivity" in localizations:
         scaling = physics.displacement_scaling(localizations["diffusivity"].to_numpy())
         if "dt" in localizations:  # of a step from image to image, which is what can be seen
@@ -135,7 +133,7 @@ def build(localizations: xr.Dataset, config: Graph, length_px: float | None = No
     if "motion" in localizations:
         graphs["motion"] = ("node", localizations["motion"].to_numpy().astype(np.int32))
         graphs["fractions"] = (("graph", "class"), _fractions(localizations))
-        graphs.attrs["motions"] = localizations.attrs["motions"]
+        attrs["motions"] = localizations.attrs["motions"]
     if "particle" in localizations:
         links, _ = lineage.true_links(localizations)
         origin = np.full(len(frame), -1)
@@ -147,7 +145,7 @@ def build(localizations: xr.Dataset, config: Graph, length_px: float | None = No
         graphs["skips"] = ("edge", same & ~linked)
         within = np.where(origin >= 0, origin - start[video], -1)
         graphs["origin"] = ("node", within.astype(np.int32))
-    return graphs
+    return xr.Dataset(graphs, attrs=attrs)
 
 
 def _one_row_of_each_particle(localizations: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
@@ -324,27 +322,41 @@ def _edges(
 ) -> np.ndarray:
     """[2, edges] rows (sender, receiver), sorted by receiver, then sender.
 
-    Every pair of frames is searched in the same two k-d trees: frames stand as sheets in a
-    third dimension, too far apart to meet, and for each lag the later sheets move down by the
-    lag, so that only localizations exactly that many frames apart come within reach.
+    Every frame is laid out in cells no smaller than the radius, numbered along the last axis, so
+    that the neighbours of a cell in an earlier frame are three runs of numbers (in space: nine),
+    and what lies in each stands together once rows are sorted by their cell.
 
     The first rows, as many as `before`, receive no edge.
     """
-    apart = 4 * config.radius
-    sheet = frame + (video - video[0]) * (frame.max() + config.max_lag + 1)
+    sheet = (video - video[0]) * (frame.max() + config.max_lag + 1) + frame
+    corner = position.min(axis=0)
+    side = max(1.000001 * config.radius, float((position - corner).max()) / MOST_CELLS)
+    cell = ((position - corner) / side).astype(np.int64) + 1
+    along = cell.max(axis=0) + 2  # with an empty cell at either end
+    size = np.cumprod([1, *along[::-1]])[::-1]  # cells in a frame, in a plane of it, ... in one
+    place = (sheet - sheet.min()) * size[0] + cell @ size[1:]
+    order = np.argsort(place, kind="stable")
+    places = place[order]
+    axes = [(column[order], column[before:]) for column in position.T]
 
-    def tree(first: int, lag: int) -> cKDTree:
-        return cKDTree(np.column_stack([position, (sheet - lag) * apart])[first:])
-
-    earlier = tree(0, 0)
-    found = [
-        earlier.sparse_distance_matrix(tree(before, lag), config.radius, output_type="ndarray")
-        for lag in range(1, config.max_lag + 1)
-    ]
-    sender = np.concatenate([pairs["i"] for pairs in found])
-    receiver = np.concatenate([pairs["j"] for pairs in found]) + before
-    order = np.lexsort((sender, receiver))
-    return np.stack([sender[order], receiver[order]])
+    n = len(frame)
+    rows = np.arange(before, n)
+    keys = []
+    for lag in range(1, config.max_lag + 1):
+        for beside in itertools.product((-1, 0, 1), repeat=len(along) - 1):
+            middle = place[before:] + (np.array([-lag, *beside]) @ size[:-1])
+            first = np.searchsorted(places, middle - 1)
+            found = np.searchsorted(places, middle + 1, side="right") - first
+            shift = first - np.cumsum(found) + found
+            sender = np.repeat(shift, found) + np.arange(found.sum())
+            squared = np.zeros(len(sender))
+            for earlier, later in axes:
+                squared += (earlier.take(sender) - np.repeat(later, found)) ** 2
+            near = np.flatnonzero(squared <= config.radius**2)
+            receiver = np.repeat(rows, found).take(near)
+            keys.append(receiver * n + order.take(sender.take(near)))
+    key = np.sort(np.concatenate(keys))
+    return np.stack([key % n, key // n])
 
 
 def _columns(columns: dict[str, np.ndarray], rows: int) -> np.ndarray:

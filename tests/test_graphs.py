@@ -100,6 +100,24 @@ def test_depth_counts_only_where_the_graph_asks_for_it():
     assert flat.attrs["node_feature"][:3] == ["x", "y", "z"]
 
 
+@pytest.mark.parametrize("cells", [1, 3, 4096])
+@pytest.mark.parametrize("axes", [("x", "y"), ("x", "y", "z")])
+def test_no_edge_is_lost_between_the_cells_of_the_search(axes, cells, monkeypatch):
+    """Positions on a lattice lie on the borders of cells; one far off makes cells large."""
+    rng = np.random.default_rng(0)
+    place = rng.integers(-4, 5, (60, 3)) * 2.0
+    place[7] = 500, -300, 40
+    frame = np.sort(rng.integers(0, 6, 60))
+    drawn = video([(t, x, y, -1) for t, (x, y, _) in zip(frame, place, strict=True)])
+    drawn = drawn.assign(z=("localization", place[:, 2]))
+    monkeypatch.setattr(graphs, "MOST_CELLS", cells)
+    graph = graphs.build(drawn, Graph(radius=0.4, max_lag=3, axes=axes))
+    seen = place[:, : len(axes)]
+    lag = frame[None] - frame[:, None]
+    near = ((seen[None] - seen[:, None]) ** 2).sum(axis=2) <= 4.0**2 + 1e-9
+    assert ends(graph) == set(zip(*np.nonzero(near & (lag >= 1) & (lag <= 3)), strict=True))
+
+
 @pytest.mark.parametrize(
     "rows", [[], [(0, 5, 5, 0)], [(0, 5, 5, 0), (9, 5, 5, 0)]], ids=["empty", "one", "far apart"]
 )
