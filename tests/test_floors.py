@@ -141,6 +141,24 @@ def test_a_step_between_walls_ends_somewhere_between_them():
     assert probability(free) < 0.7, "test invalid: the wall is too far to matter"
 
 
+@pytest.mark.parametrize(("dt", "least", "most"), [(0.5, 0.95, 1.1), (32, 1.25, 1.7)])
+def test_who_knows_no_walls_errs_where_steps_are_large_beside_the_box(dt, least, most):
+    """Extended Data Fig. 4, given links: 0.016, 0.025 px/frame^½ without, 0.016, 0.017 with."""
+    law = Exponential(exponential=0.1, within=(0.001, 1))
+    settings = Simulate(diffusivity=law, frames=(100, 100), particles=(30, 30), dt=dt)
+    seen = simulate.observe(simulate.build(settings, 3, seed=0), Observe(), seed=0)
+    rows, videos = floors.videos(seen, settings)
+    prior, particle = floors.Prior.of(settings), seen["particle"].values
+    true = np.sqrt(2 * seen["diffusivity"].values)
+
+    def mae(boxed) -> float:
+        found = [floors.bayes(v, particle[r], prior) for v, r in zip(boxed, rows, strict=True)]
+        return float(np.abs(np.sqrt(2 * np.concatenate(found)) - true).mean())
+
+    free = [v._replace(side=None) for v in videos]
+    assert least < mae(free) / mae(videos) < most
+
+
 @pytest.mark.parametrize("errors", [(0.0, 0.0, 0.0), (0.2, 0.2, 0.2), (0.0, 0.4, 0.2)])
 def test_the_localization_error_of_each_video_is_found(errors):
     walks = [
