@@ -75,7 +75,12 @@ def read(source: Source, max_lag: int = 2) -> xr.Dataset:
         masks, _ = masks_of(source)
         path = masks.path
         labelled = files.lineage is not None
-        localizations = _measure(masks, images_of(source), max_lag, labelled)
+        step = source.z_step_px
+        if step and len(masks.frame_shape) == 2:
+            raise InputError(
+                f"{path}: z_step_px = {step:g}, but these masks have no planes along z"
+            )
+        localizations = _measure(masks, images_of(source), max_lag, labelled, step or 1.0)
     if files.lineage is not None:
         tracks = read_lineage(files.lineage)
         localizations = _with_lineage(localizations, tracks, files.lineage, path)
@@ -304,13 +309,16 @@ def _cut(stack: Stack, source: Source) -> Stack:
 # masks ---------------------------------------------------------------------------------------
 
 
-def _measure(masks: Stack, images: Stack | None, max_lag: int, labelled: bool) -> xr.Dataset:
+def _measure(
+    masks: Stack, images: Stack | None, max_lag: int, labelled: bool, z_step: float
+) -> xr.Dataset:
     """Every label of every frame: centroid, descriptors, pixels shared over some frames.
 
     Unless they are known to be `labelled`, masks of a single value may be a foreground alone.
+    Planes are `z_step` px apart; the first lies at half a px, as the first row and column do.
     """
     flat = len(masks.frame_shape) == 2
-    axes = ("y", "x") if flat else ("z", "y", "x")
+    axes, spacing = (("y", "x"), (1, 1)) if flat else (("z", "y", "x"), (z_step, 1, 1))
     wanted = {f"centroid-{k}": axis for k, axis in enumerate(axes)}
     wanted |= {name: name for name in (PLANAR if flat else ("area",))}
     if images is not None:
@@ -328,7 +336,7 @@ def _measure(masks: Stack, images: Stack | None, max_lag: int, labelled: bool) -
         if t == 0:
             _refuse_image(rank, masks)
         image = None if images is None else images[t].astype(float)
-        table = measure.regionprops_table(rank, image, properties=properties)
+        table = measure.regionprops_table(rank, image, properties=properties, spacing=spacing)
         columns["label"].append(label)
         parts.append(0 if labelled or len(label) > 1 else _sizeable_parts(rank))
         for theirs, ours in wanted.items():
@@ -338,7 +346,7 @@ def _measure(masks: Stack, images: Stack | None, max_lag: int, labelled: bool) -
             stage = stage + registration.jump(place, here)
             place = here
         stages.append(np.broadcast_to(stage, here.shape))
-        seen = _Seen(sum(sizes), rank, stage)
+        seen = _Seen(sum(sizes), rank, stage / spacing)
         pairs.append(_overlaps(recent, seen))
         recent.append(seen)
         sizes.append(len(label))
@@ -405,7 +413,7 @@ def _refuse_image(rank: np.ndarray, masks: Stack) -> None:
 
 
 class _Seen(NamedTuple):
-    """A frame: its first row, its ranked masks, and where the stage stood, px."""
+    """A frame: its first row, its ranked masks, and where the stage stood, pixels and planes."""
 
     first: int
     rank: np.ndarray

@@ -662,6 +662,11 @@ class Source(Section):
     pixel_size_um: Positive | None = Field(
         None, description="µm per px, of a GEFF whose positions are lengths; a sample's own if null"
     )
+    z_step_px: Positive | None = Field(
+        None,
+        description="px from plane to plane of masks in space, as 5 for planes 1 µm apart at "
+        "0.2 µm per px; null: as far apart as pixels",
+    )
 
     @property
     def files(self) -> dict[str, str]:
@@ -681,6 +686,8 @@ class Source(Section):
             raise ValueError(f"frames = {list(self.frames)}; expected first < one after the last")
         if self.pixel_size_um and self.geff is None:
             raise ValueError("pixel_size_um belongs to a geff; all else is in px")
+        if self.z_step_px and not {"folder", "masks"} & set(given):
+            raise ValueError(f"z_step_px belongs to masks; z of a {given[0]} is in px already")
         return self
 
 

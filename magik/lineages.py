@@ -380,8 +380,7 @@ def geff(
     Args:
         tracks: TRACKS of one video.
         path: where; must be new or empty.
-        pixel_size_um: µm per px along every axis: the scale of z is right only where planes are
-            as far apart as pixels.
+        pixel_size_um: µm per px along every axis.
         frame_interval_s: s per frame.
 
     Raises:

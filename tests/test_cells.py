@@ -221,6 +221,34 @@ def test_masks_with_depth(tmp_path):
     assert pairs_of(video) == [(0, 1, 4)]
 
 
+def test_planes_may_lie_farther_apart_than_pixels(tmp_path):
+    """The same cells in cubic voxels, each plane taken five times, are where they were."""
+    rng = np.random.default_rng(0)
+    coarse = np.zeros((3, 14, 60, 60), np.uint16)
+    for k, (z, y, x) in enumerate(rng.integers(0, [9, 54, 48], (14, 3))):
+        for t, (planes, px) in enumerate([(0, 0), (0, 0), (4, 6)]):  # at last the stage jumps
+            coarse[t, z + planes, y : y + 6, x + px : x + px + 6] = k + 1
+    write(tmp_path / "coarse.tif", coarse, imagej=True, metadata={"axes": "TZYX"})
+    fine = coarse.repeat(5, axis=1)
+    write(tmp_path / "fine.tif", fine, imagej=True, metadata={"axes": "TZYX"})
+    one = cells.read(Source(masks=str(tmp_path / "coarse.tif"), z_step_px=5))
+    other = cells.read(Source(masks=str(tmp_path / "fine.tif")))
+    np.testing.assert_allclose(one.z + 2, other.z)  # the middle of five planes
+    np.testing.assert_allclose(one.area, other.area)
+    np.testing.assert_allclose(one.drift_z, other.drift_z)
+    assert one.drift_z.values.max() == pytest.approx(20, abs=3)
+    shared = {pair[:2] for pair in pairs_of(one)}
+    assert {(row, row + 14) for row in range(28)} <= shared, "cells lie over themselves"
+
+
+def test_a_step_along_z_is_of_masks_with_planes(tmp_path):
+    write(tmp_path / "m.tif", np.ones((2, 4, 4), np.uint8))
+    with pytest.raises(InputError, match=r"m.tif: z_step_px = 5, but these masks have no planes"):
+        cells.read(Source(masks=str(tmp_path / "m.tif"), z_step_px=5))
+    with pytest.raises(ValueError, match="z of a table is in px already"):
+        Source(table="cells.csv", z_step_px=5)
+
+
 # sequences of the challenge
 
 
