@@ -21,10 +21,12 @@ AXES = {
     "training_seconds": "training (s)",
     "training_cpu_seconds": "training (CPU s)",
 }
-DOUBTFUL = "sampling not converged"
+DOUBTFUL = "not converged"
 """Points of a link-free floor whose two chains did not agree in every video."""
 FEW = 4
 """Lines whose legend finds a place among them; that of more stands below."""
+SHORT = 24
+"""Letters of a name that leave room for two columns below a panel."""
 LINES = ("-", (0, (4, 2)), (0, (1, 1.5)), (0, (4, 1, 1, 1)))
 COLOURS = ("#0b3c5d", "#c0392b", "#2a9d8f", "#e0a100", "#7b4ea3", "0.45", "#8c564b", "0.7")
 
@@ -61,7 +63,9 @@ def curve(axes: Axes, lines: pd.DataFrame, label: str, value: str) -> pd.DataFra
     axes.set(xlabel=label, ylabel=value)
     look: dict[str, Any] = {"frameon": False, "fontsize": 5, "handlelength": 2.4}
     if len(axes.get_legend_handles_labels()[1]) > FEW:  # below the axes
-        look |= {"loc": "upper center", "bbox_to_anchor": (0.4, -0.2), "ncols": 2}
+        longest = max(len(label) for label in axes.get_legend_handles_labels()[1])
+        look |= {"loc": "upper center", "bbox_to_anchor": (0.4, -0.2)}
+        look |= {"ncols": 2 if longest <= SHORT else 1}
         look |= {"fontsize": 4.5, "handlelength": 1.9, "handletextpad": 0.4, "columnspacing": 0.7}
     axes.legend(labelspacing=0.25, **look)
     drawn = lines.rename(columns={"mean": "y", "sd": "y_end"})
