@@ -155,7 +155,7 @@ def one_step(name: str, written_out: bool, repeats: int) -> dict[str, float]:
             error = reference.magik(weights, settings.heads, examples)[0] - examples.target
             return error.abs().mean()
         said = net(examples)
-        loss = (said.node - examples.target).abs().mean()
+        loss = (said.node.squeeze(-1) - examples.target).abs().mean()
         links = [found.loss(examples.linked, examples.edge_index) for found in said.links]
         return loss + link_loss * sum(links)
 

@@ -366,7 +366,7 @@ def _measure(
         n_pair=("video", [len(pixels)]),
         pair_sender=("pair", sender),
         pair_receiver=("pair", receiver),
-        pair_pixels=("pair", pixels),
+        pair_pixels=("pair", pixels if z_step == 1 else pixels * z_step),  # as volumes are
     )
 
 

@@ -33,9 +33,6 @@ RESOLVED = 0.005
 BATCH = 50_000
 """Localizations, about, whose edges are sought at once; bounds the memory of the search."""
 
-MOST_CELLS = 4096
-"""Along an axis of a frame; all cells of a long recording can then be numbered in 64 bits."""
-
 
 def build(localizations: xr.Dataset, config: Graph, length_px: float | None = None) -> xr.Dataset:
     """One graph per video.
@@ -322,16 +319,15 @@ def _edges(
 ) -> np.ndarray:
     """[2, edges] rows (sender, receiver), sorted by receiver, then sender.
 
-    Every frame is laid out in cells no smaller than the radius, numbered along the last axis, so
-    that the neighbours of a cell in an earlier frame are three runs of numbers (in space: nine),
-    and what lies in each stands together once rows are sorted by their cell.
+    Every frame is laid out in cells as large as the radius, numbered along the last axis, so that
+    the neighbours of a cell in an earlier frame are three runs of numbers (in space: nine), and
+    what lies in each stands together once rows are sorted by their cell. Empty stretches between
+    cells count as one cell, however far something lies off.
 
     The first rows, as many as `before`, receive no edge.
     """
     sheet = (video - video[0]) * (frame.max() + config.max_lag + 1) + frame
-    corner = position.min(axis=0)
-    side = max(1.000001 * config.radius, float((position - corner).max()) / MOST_CELLS)
-    cell = ((position - corner) / side).astype(np.int64) + 1
+    cell = np.stack([_cells(column, config.radius) for column in position.T], axis=1)
     along = cell.max(axis=0) + 2  # with an empty cell at either end
     size = np.cumprod([1, *along[::-1]])[::-1]  # cells in a frame, in a plane of it, ... in one
     place = (sheet - sheet.min()) * size[0] + cell @ size[1:]
@@ -357,6 +353,13 @@ def _edges(
             keys.append(receiver * n + order.take(sender.take(near)))
     key = np.sort(np.concatenate(keys))
     return np.stack([key % n, key // n])
+
+
+def _cells(column: np.ndarray, radius: float) -> np.ndarray:
+    """[rows] the cell of each coordinate, from 1; what is empty between two counts as one cell."""
+    occupied, rank = np.unique(np.floor(column / (1.000001 * radius)), return_inverse=True)
+    apart = np.minimum(np.diff(occupied, prepend=occupied[0] - 1), 2)
+    return np.cumsum(apart).astype(np.int64)[rank]
 
 
 def _columns(columns: dict[str, np.ndarray], rows: int) -> np.ndarray:

@@ -239,6 +239,8 @@ def test_planes_may_lie_farther_apart_than_pixels(tmp_path):
     assert one.drift_z.values.max() == pytest.approx(20, abs=3)
     shared = {pair[:2] for pair in pairs_of(one)}
     assert {(row, row + 14) for row in range(28)} <= shared, "cells lie over themselves"
+    still = [[pair for pair in pairs_of(video) if pair[1] < 28] for video in (one, other)]
+    assert still[0] == still[1], "shares of volumes, before the stage jumps"
 
 
 def test_a_step_along_z_is_of_masks_with_planes(tmp_path):

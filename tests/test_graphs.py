@@ -100,17 +100,16 @@ def test_depth_counts_only_where_the_graph_asks_for_it():
     assert flat.attrs["node_feature"][:3] == ["x", "y", "z"]
 
 
-@pytest.mark.parametrize("cells", [1, 3, 4096])
+@pytest.mark.parametrize("far", [500, 1e12])
 @pytest.mark.parametrize("axes", [("x", "y"), ("x", "y", "z")])
-def test_no_edge_is_lost_between_the_cells_of_the_search(axes, cells, monkeypatch):
-    """Positions on a lattice lie on the borders of cells; one far off makes cells large."""
+def test_no_edge_is_lost_between_the_cells_of_the_search(axes, far):
+    """Positions on a lattice lie on the borders of cells, and one lies far off."""
     rng = np.random.default_rng(0)
     place = rng.integers(-4, 5, (60, 3)) * 2.0
-    place[7] = 500, -300, 40
+    place[7] = far, -far / 2, 40
     frame = np.sort(rng.integers(0, 6, 60))
     drawn = video([(t, x, y, -1) for t, (x, y, _) in zip(frame, place, strict=True)])
     drawn = drawn.assign(z=("localization", place[:, 2]))
-    monkeypatch.setattr(graphs, "MOST_CELLS", cells)
     graph = graphs.build(drawn, Graph(radius=0.4, max_lag=3, axes=axes))
     seen = place[:, : len(axes)]
     lag = frame[None] - frame[:, None]
@@ -148,6 +147,17 @@ def test_a_long_video_is_searched_some_frames_at_a_time(batch, monkeypatch):
     assert whole.identical(graphs.build(drawn, config))
     assert max(sizes) <= batch + 5 + 3 * 5
     assert len(sizes) >= 300 // (batch + 5)
+
+
+def test_one_far_off_does_not_make_candidates_of_all_others(monkeypatch):
+    drawn = brownian(videos=1, frames=4, particles=200, seed=0, side=320)
+    drawn["x"][3] = 1e9
+    compared, real = [], np.flatnonzero
+    monkeypatch.setattr(
+        graphs.np, "flatnonzero", lambda near: compared.append(len(near)) or real(near)
+    )
+    graphs.build(drawn, Graph(radius=0.02, max_lag=1))
+    assert sum(compared) < 20_000, "of 120,000 pairs in successive frames"
 
 
 def test_bad_rows_are_refused_by_number():
