@@ -266,8 +266,7 @@ def table(
     Args:
         tracks: TRACKS of one video; the attribute `first_frame`, where there is one, is the
             number of its first frame in the recording.
-        pixel_size_um: µm per px along every axis, for positions in µm: `z_um` is right only
-            where planes are as far apart as pixels.
+        pixel_size_um: µm per px along every axis, for positions in µm.
         frame_interval_s: s per frame, for the time since the first frame.
         given: the table that the localizations were read from, row by row; its index is their
             order in the file.
@@ -339,7 +338,8 @@ def napari(tracks: xr.Dataset) -> pd.DataFrame:
     """Rows of napari's tracks layer: `track_id`, `t`, (`z`,) `y`, `x`, by track and time.
 
     Frames are numbered as in the recording. Positions are in px from the centre of the first
-    pixel, as napari counts, ½ less than in the store.
+    pixel, as napari counts, ½ less than in the store; masks whose planes lie `z_step_px` apart
+    are layers with that scale along z.
 
     Args:
         tracks: TRACKS of one video.
@@ -374,8 +374,8 @@ def geff(
     """A GEFF: a graph of localizations and their links, as a Zarr folder.
 
     Nodes are the rows of the store. `t` is the frame as numbered in the recording, positions are
-    in px from the centre of the first pixel, as an array of its images is indexed; the axes say
-    how long a frame and a px are.
+    in px from the centre of the first pixel, as an array of its images is indexed (along z: where
+    planes lie as far apart as pixels); the axes say how long a frame and a px are.
 
     Args:
         tracks: TRACKS of one video.

@@ -25,8 +25,6 @@ DOUBTFUL = "not converged"
 """Points of a link-free floor whose two chains did not agree in every video."""
 FEW = 4
 """Lines whose legend finds a place among them; that of more stands below."""
-SHORT = 24
-"""Letters of a name that leave room for two columns below a panel."""
 LINES = ("-", (0, (4, 2)), (0, (1, 1.5)), (0, (4, 1, 1, 1)))
 COLOURS = ("#0b3c5d", "#c0392b", "#2a9d8f", "#e0a100", "#7b4ea3", "0.45", "#8c564b", "0.7")
 
@@ -63,10 +61,8 @@ def curve(axes: Axes, lines: pd.DataFrame, label: str, value: str) -> pd.DataFra
     axes.set(xlabel=label, ylabel=value)
     look: dict[str, Any] = {"frameon": False, "fontsize": 5, "handlelength": 2.4}
     if len(axes.get_legend_handles_labels()[1]) > FEW:  # below the axes
-        longest = max(len(label) for label in axes.get_legend_handles_labels()[1])
-        look |= {"loc": "upper center", "bbox_to_anchor": (0.4, -0.2)}
-        look |= {"ncols": 2 if longest <= SHORT else 1}
-        look |= {"fontsize": 4.5, "handlelength": 1.9, "handletextpad": 0.4, "columnspacing": 0.7}
+        look |= {"loc": "upper center", "bbox_to_anchor": (0.4, -0.2), "ncols": 2}
+        look |= {"fontsize": 4, "handlelength": 1.7, "handletextpad": 0.4, "columnspacing": 0.6}
     axes.legend(labelspacing=0.25, **look)
     drawn = lines.rename(columns={"mean": "y", "sd": "y_end"})
     about = drawn["settled"].map({True: "", False: f" {DOUBTFUL}"})
@@ -110,6 +106,12 @@ def lines_of(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
             raise InputError(
                 f"curve of '{panel.of}': nothing is known of '{name}', {panel.score} along "
                 f"{panel.along}"
+            )
+        points = rows.groupby("x")[metrics.axes_of_sweep(table)].nunique().max(axis=1)
+        if of_network and panel.along in COSTS and (points > 1).any():
+            raise InputError(
+                f"curve of '{panel.of}': points of '{name}' cost the same ({panel.along} = "
+                f"{points.idxmax():g}); expected an axis that changes it, as recipe.epochs"
             )
         means = rows.groupby("x")["value"].agg(["mean", "std"]).reset_index()
         spread = means["std"] if of_network else np.nan

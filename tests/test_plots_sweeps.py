@@ -99,6 +99,11 @@ def test_a_curve_may_run_along_what_the_trainings_cost(table):
     assert lines["series"].tolist() == ["MAGIK"] * 3 + ["LAP"] * 3
     np.testing.assert_allclose(lines["x"], [11, 41, 161] * 2)
     np.testing.assert_allclose(lines["mean"][:3], [0.895, 0.795, 0.695])
+    same = costs.assign(value=60.0)
+    with pytest.raises(
+        InputError, match=r"points of 'MAGIK' cost the same \(training_seconds = 60"
+    ):
+        plots_sweeps.lines_of(pd.concat([table, same]), asked)
     untold = panel(along="training_seconds", experiments={"theirs": "MAGIK"})
     with pytest.raises(InputError, match="nothing is known of 'MAGIK', edge_f1 along training"):
         plots_sweeps.lines_of(pd.concat([table, costs]), untold)
