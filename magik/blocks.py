@@ -29,7 +29,8 @@ class _GeluNorm(torch.autograd.Function):
         below, of_weight, of_bias = torch.ops.aten.native_layer_norm_backward(
             grads[0], F.gelu(x), shape, mean, rstd, weight, bias, wanted
         )
-        return torch.ops.aten.gelu_backward(below, x), of_weight, of_bias, None
+        torch.ops.aten.gelu_backward.grad_input(below, x, grad_input=below)
+        return below, of_weight, of_bias, None
 
 
 class GeluNorm(nn.LayerNorm):
@@ -50,9 +51,24 @@ def mlp(*widths: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+class _AtEnds(torch.autograd.Function):
+    """`index_add` to nothing, which need not keep what it has added."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, end: Tensor, nodes: int) -> Tensor:
+        ctx.save_for_backward(end)
+        return rows.new_zeros(nodes, rows.shape[1]).index_add_(0, end, rows)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (end,) = ctx.saved_tensors
+        return grads[0].index_select(0, end), None, None
+
+
 def at_ends(rows: Float[Tensor, "edges width"], end: Int[Tensor, " edges"], nodes: int) -> Tensor:
     """[nodes, width] sum of the rows of the edges that end at each node."""
-    return rows.new_zeros(nodes, rows.shape[1]).index_add(0, end, rows)
+    summed: Tensor = _AtEnds.apply(rows, end, nodes)
+    return summed
 
 
 class EdgeUpdate(nn.Module):
