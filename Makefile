@@ -17,7 +17,7 @@ report.html: config.yaml $(wildcard results/scores.csv results/figures/* results
 
 # everything that CI checks; `make test ARGS="-m 'not workflow'"` leaves out the slow part
 test: .venv/ready
-	$(BIN)/pytest -n auto --dist loadfile $(ARGS)
+	$(BIN)/pytest -n logical --maxprocesses 8 --dist loadfile $(ARGS)
 
 lint: .venv/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" pre-commit run --all-files
