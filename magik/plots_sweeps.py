@@ -107,12 +107,13 @@ def lines_of(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
                 f"curve of '{panel.of}': nothing is known of '{name}', {panel.score} along "
                 f"{panel.along}"
             )
-        points = rows.groupby("x")[metrics.axes_of_sweep(table)].nunique().max(axis=1)
-        if of_network and panel.along in COSTS and (points > 1).any():
-            raise InputError(
-                f"curve of '{panel.of}': points of '{name}' cost the same ({panel.along} = "
-                f"{points.idxmax():g}); expected an axis that changes it, as recipe.epochs"
-            )
+        if of_network and panel.along in COSTS:
+            points = rows.groupby("x")[metrics.axes_of_sweep(table)].nunique().max(axis=1)
+            if (points > 1).any():
+                raise InputError(
+                    f"curve of '{panel.of}': points of '{name}' cost the same ({panel.along} = "
+                    f"{points.idxmax():g}); expected an axis that changes it, as recipe.epochs"
+                )
         means = rows.groupby("x")["value"].agg(["mean", "std"]).reset_index()
         spread = means["std"] if of_network else np.nan
         settled = [agreed.get((method, x), 1) == 1 for x in means["x"]]
