@@ -65,9 +65,35 @@ class _AtEnds(torch.autograd.Function):
         return grads[0].index_select(0, end), None, None
 
 
-def at_ends(rows: Float[Tensor, "edges width"], end: Int[Tensor, " edges"], nodes: int) -> Tensor:
-    """[nodes, width] sum of the rows of the edges that end at each node."""
-    summed: Tensor = _AtEnds.apply(rows, end, nodes)
+class _WeightedAtEnds(torch.autograd.Function):
+    """`_AtEnds` of weighted rows, which are not kept, nor is their gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, end: Tensor, nodes: int) -> Tensor:
+        ctx.save_for_backward(rows, weight, end)
+        summed = rows.new_zeros(nodes, rows.shape[1])
+        return summed.index_add_(0, end, rows * weight[:, None])
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        rows, weight, end = ctx.saved_tensors
+        below = grads[0].index_select(0, end)
+        of_weight = torch.linalg.vecdot(below, rows)
+        return below.mul_(weight[:, None]), of_weight, None, None
+
+
+def at_ends(
+    rows: Float[Tensor, "edges width"],
+    end: Int[Tensor, " edges"],
+    nodes: int,
+    weight: Float[Tensor, " edges"] | None = None,
+) -> Tensor:
+    """[nodes, width] sum of the rows, weighted, of the edges that end at each node."""
+    summed: Tensor
+    if weight is None:
+        summed = _AtEnds.apply(rows, end, nodes)
+    else:
+        summed = _WeightedAtEnds.apply(rows, weight, end, nodes)
     return summed
 
 

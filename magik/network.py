@@ -131,11 +131,10 @@ class FGNN(nn.Module):
         """Updated nodes, edges and graph embedding."""
         receiver = batch.edge_index[1]  # messages go forward in time (Fig. 6b)
         e = self.edge(v, e, batch.edge_index)  # Eq. 1
-        message = e
+        w = None
         if self.receptive_field is not None:
             w = self.receptive_field(batch.distance)  # Eq. 2
-            message = w[:, None] * e
-        inbox = at_ends(message, receiver, len(v))
+        inbox = at_ends(e, receiver, len(v), w)
         h = self.local(torch.cat([v, inbox], dim=-1))  # Eq. 3
         if self.attention is None:
             v = self.pointwise(h)
