@@ -285,8 +285,7 @@ class Tape(NamedTuple):
         edge: [2E] the edge (of E) that each entry belongs to, in the order of the tape.
         sender: [2E] place of its sender.
         receiver: [2E] place of its receiver.
-        places: where each frame begins among the places, and the end.
-        entries: where the edges into each frame begin among the entries, and the end.
+        into: edges into each frame.
     """
 
     row: Tensor
@@ -294,8 +293,12 @@ class Tape(NamedTuple):
     edge: Tensor
     sender: Tensor
     receiver: Tensor
-    places: list[int]
-    entries: list[int]
+    into: list[int]
+
+    def steps(self, kept: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Sender, receiver and `kept` of the edges into each frame, in order of time."""
+        parts = (each.split(self.into) for each in (self.sender, self.receiver, kept))
+        return [step for step in zip(*parts, strict=True) if len(step[0])]
 
 
 def tape(batch: Batch) -> Tape:
@@ -310,17 +313,42 @@ def tape(batch: Batch) -> Tape:
     into, out_of = torch.cat([receiver, sender + n]), torch.cat([sender, receiver + n])
     entry = torch.argsort(place[into], stable=True)
     edge = torch.arange(len(sender), device=device).repeat(2)
-    places = torch.bincount(frame, minlength=frames).cumsum(0).tolist()
-    entries = torch.bincount(frame[into], minlength=frames).cumsum(0).tolist()
     return Tape(
         row=row,
         place=place,
         edge=edge[entry],
         sender=place[out_of][entry],
         receiver=place[into][entry],
-        places=[0, *places],
-        entries=[0, *entries],
+        into=torch.bincount(frame[into], minlength=frames).tolist(),
     )
+
+
+class _Flow(torch.autograd.Function):
+    """`flow` with its gradient by hand: a few operations a frame, in place, where there are many.
+
+    What a place passes on is p = x + carried. The gradient runs the other way in time: of the p of
+    a sender, what its receivers have, times `kept`.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, carried: Tensor, brought: Tensor, kept: Tensor, tape: Tape) -> Tensor:
+        passed = carried.index_add(0, tape.receiver, brought)
+        for sender, receiver, keeps in tape.steps(kept):
+            passed.index_add_(0, receiver, keeps * passed.index_select(0, sender))
+        ctx.tape = tape
+        ctx.save_for_backward(passed, kept)
+        return passed - carried
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        passed, kept = ctx.saved_tensors
+        tape = ctx.tape
+        of_passed = grads[0].clone()
+        for sender, receiver, keeps in reversed(tape.steps(kept)):
+            of_passed.index_add_(0, sender, keeps * of_passed.index_select(0, receiver))
+        of_brought = of_passed.index_select(0, tape.receiver)
+        of_kept = of_brought * passed.index_select(0, tape.sender)
+        return of_passed - grads[0], of_brought, of_kept, None
 
 
 def flow(
@@ -328,7 +356,6 @@ def flow(
     brought: Float[Tensor, "entries evidence"],
     kept: Float[Tensor, "entries evidence"],
     tape: Tape,
-    max_lag: int,
 ) -> Float[Tensor, "places evidence"]:
     """What reaches each place along the links: x_j = Σ_i kept_ij (x_i + carried_i) + brought_ij.
 
@@ -339,30 +366,9 @@ def flow(
         brought: evidence of the edges, weighted.
         kept: share of the sender's evidence that goes on to the receiver.
         tape: the order of time.
-        max_lag: frames that an edge spans at most.
     """
-    own = at_ends(brought, tape.receiver, len(carried))
-    sizes = [last - first for first, last in pairwise(tape.places)]
-    entries = [last - first for first, last in pairwise(tape.entries)]
-    # split, not sliced: the gradient of a slice is as large as the whole
-    of_frame = zip(
-        own.split(sizes),
-        carried.split(sizes),
-        kept.split(entries),
-        tape.sender.split(entries),
-        tape.receiver.split(entries),
-        strict=True,
-    )
-    reached: list[Tensor] = []
-    passed: list[Tensor] = []  # x + carried, frame by frame
-    for frame, (x, carries, keeps, sender, receiver) in enumerate(of_frame):
-        if len(sender):
-            oldest = max(0, frame - max_lag)
-            senders = torch.cat(passed[oldest:]).index_select(0, sender - tape.places[oldest])
-            x = x.index_add(0, receiver - tape.places[frame], keeps * senders)
-        reached.append(x)
-        passed.append(x + carries)
-    return torch.cat(reached) if reached else own
+    reached: Tensor = _Flow.apply(carried, brought, kept, tape)
+    return reached
 
 
 def log_choice(
@@ -537,7 +543,6 @@ class SoftTracks(nn.Module):
             (weight * found).index_select(0, order.edge),
             (weight * kept).index_select(0, order.edge),
             order,
-            batch.max_lag,
         ).index_select(0, order.place)
         past, future = reached[: len(v)], reached[len(v) :]
         told = [_mean(total, self.measured) for total in (past, future, past + future + own)]

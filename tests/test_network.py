@@ -104,7 +104,7 @@ def test_flow_equals_dense_matrices_and_a_loop_over_frames():
     carried = torch.rand(n, 3, generator=rng, dtype=torch.float64)
     brought, kept = torch.rand(2, len(batch.lag), 3, generator=rng, dtype=torch.float64)
     reached = network.flow(
-        carried.repeat(2, 1)[order.row], brought[order.edge], kept[order.edge], order, 2
+        carried.repeat(2, 1)[order.row], brought[order.edge], kept[order.edge], order
     )[order.place]
     past = reference.flow(carried, brought, kept, batch.edge_index, batch.frame)
     future = reference.flow(carried, brought, kept, batch.edge_index.flip(0), -batch.frame)
@@ -288,9 +288,9 @@ def test_evidence_flows_along_certain_links_as_running_sums(examples):
     order = network.tape(cut)
     n = len(cut.frame)
     link = (cut.linked & (cut.lag == 1)).float()[:, None]
-    reached = network.flow(
-        torch.zeros(2 * n, 1), link[order.edge], link[order.edge], order, cut.max_lag
-    )[order.place]
+    reached = network.flow(torch.zeros(2 * n, 1), link[order.edge], link[order.edge], order)[
+        order.place
+    ]
     past, future = reached[:n, 0], reached[n:, 0]
     drawn_frame = cut.frame.float()
     assert torch.equal(past, drawn_frame), "no particle of this video is out of reach"
@@ -302,7 +302,7 @@ def test_evidence_flows_over_gaps():
     cut = examples_of(video([(0, 5, 5, 0), (2, 5, 5, 0), (3, 5, 5, 0)])).cut(0)
     order = network.tape(cut)
     link = cut.linked.float()[:, None]
-    reached = network.flow(torch.zeros(6, 1), link[order.edge], link[order.edge], order, 2)
+    reached = network.flow(torch.zeros(6, 1), link[order.edge], link[order.edge], order)
     assert reached[order.place].flatten().tolist() == [0, 1, 2, 2, 1, 0]
 
 
