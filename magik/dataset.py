@@ -3,10 +3,10 @@
 Nothing here leaves the learning shelf.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -28,8 +28,34 @@ OF_POSITIONS = (
     "experiment: lineages_points."
 )
 
+OF_NODES = ("nodes", "target")
+OF_EDGES = ("edges", "distance", "lag", "linked", "skips")
+"""What a batch holds of the numbers of a store; all else says how they belong together."""
+
 PLANE = ("x", "y")
 STEP = ("displacement_x", "displacement_y")
+
+
+class Sizes(NamedTuple):
+    """What lays out a batch, known without asking the device that it is on.
+
+    Attributes:
+        nodes: of each graph.
+        into: edges into the nodes of each frame, of all graphs together.
+        out_of: edges out of the nodes of each frame.
+    """
+
+    nodes: list[int]
+    into: list[int]
+    out_of: list[int]
+
+    @classmethod
+    def of(cls, graph: Tensor, frame: Tensor, edge_index: Tensor, n_graphs: int) -> "Sizes":
+        """Those of a batch; on a device this waits for it."""
+        frames = int(frame.max()) + 1 if len(frame) else 0
+        out_of, into = (torch.bincount(frame[end], minlength=frames) for end in edge_index)
+        nodes = torch.bincount(graph, minlength=n_graphs)
+        return cls(nodes.tolist(), into.tolist(), out_of.tolist())
 
 
 @dataclass(frozen=True)
@@ -58,6 +84,13 @@ class Batch:
     linked: Bool[Tensor, " edges"]
     skips: Bool[Tensor, " edges"]
     signs: Float[Tensor, "graphs eigenvectors"]
+    sizes: Sizes
+
+    def __post_init__(self) -> None:
+        nodes, edges = len(self.frame), self.edge_index.shape[1]
+        known = sum(self.sizes.nodes), sum(self.sizes.into), sum(self.sizes.out_of)
+        if known != (nodes, edges, edges):
+            raise ValueError(f"sizes of {known} nodes and edges; expected {nodes} and {edges}")
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on a device."""
@@ -69,8 +102,31 @@ class Batch:
         return replace(self, **moved)
 
 
+class _Window(NamedTuple):
+    """Rows of the store that make a window.
+
+    Attributes:
+        graph: that it is of.
+        first: its first frame.
+        nodes: rows of its nodes.
+        edges: rows of the edges into them.
+        keep: which of these start in it.
+        ends: sender and receiver of those, counted from its first node.
+    """
+
+    graph: int
+    first: int
+    nodes: slice
+    edges: slice
+    keep: Bool[np.ndarray, " edges"]
+    ends: Int[np.ndarray, "2 kept"]
+
+
 class GraphSet:
     """The graphs of a store, cut to windows of frames and joined to batches.
+
+    `to` puts them on a device, where batches are then made; what belongs together is found here,
+    so that nobody waits for the device.
 
     Args:
         graphs: GRAPHS, in memory or lazily opened.
@@ -90,8 +146,9 @@ class GraphSet:
         where: str = "graphs",
     ):
         self.where = where
+        self.loaded = graphs.nbytes < LOAD_BELOW_BYTES
         with store.reading(where):
-            self.graphs = graphs.load() if graphs.nbytes < LOAD_BELOW_BYTES else graphs
+            self.graphs = graphs.load() if self.loaded else graphs
         self.features = features
         self.node_columns = _find(features.node, graphs.attrs["node_feature"], "node", where)
         self.edge_columns = _find(features.edge, graphs.attrs["edge_feature"], "edge", where)
@@ -105,6 +162,21 @@ class GraphSet:
         self.of_node = task.of_object if task and task.of_object in graphs else None
         of_graph = task.variable if task and task.level == "graph" else None
         self.of_graph = of_graph if of_graph in graphs else None
+        self.device = torch.device("cpu")
+        self.held: dict[str, Tensor] = {}
+
+    def to(self, device: torch.device | str) -> "GraphSet":
+        """Itself, with batches on a device from now on, and all that they are made of.
+
+        A set that is read as it is used stays where it is, and only its batches are moved.
+        """
+        self.device = torch.device(device)
+        if self.loaded:
+            self.held = {
+                name: torch.from_numpy(self._column(name, slice(None))).to(self.device)
+                for name in (*OF_NODES, *OF_EDGES)
+            }
+        return self
 
     def __len__(self) -> int:
         return len(self.n_frames)
@@ -149,19 +221,15 @@ class GraphSet:
         Raises:
             InputError: if a part of a lazily read store is damaged.
         """
-        with store.reading(self.where):
-            return self._cut(graph, first, frames)
+        return self._gather([(graph, first, frames)])
 
     def edges_of(self, graph: int, first: int, frames: int) -> np.ndarray:
         """[edges] rows of the store: those of `cut` with the same arguments, in its order."""
         with store.reading(self.where):
-            inside, keep, _, _ = self._window(graph, first, frames)
-        return np.arange(inside.start, inside.stop)[keep]
+            window = self._window(graph, first, frames)
+        return np.arange(window.edges.start, window.edges.stop)[window.keep]
 
-    def _window(
-        self, graph: int, first: int, frames: int | None
-    ) -> tuple[slice, np.ndarray, np.ndarray, slice]:
-        """Rows of the edges into a window, which of them start in it, their ends, its nodes."""
+    def _window(self, graph: int, first: int, frames: int | None) -> _Window:
         start, stop = self.node_start[graph : graph + 2]
         last = self.n_frames[graph] if frames is None else first + frames
         low, high = np.searchsorted(self.frame[start:stop], [first, last])
@@ -169,54 +237,95 @@ class GraphSet:
         edges = slice(*self.first_edge[[start + low, start + high]].tolist())
         ends = self.graphs["edge_index"][:, edges].to_numpy()
         keep = ends[0] >= low
-        return (
+        return _Window(
+            graph,
+            first,
+            slice(int(start + low), int(start + high)),
             edges,
             keep,
             ends[:, keep].astype(np.int64) - low,
-            slice(start + low, start + high),
         )
 
-    def _cut(self, graph: int, first: int, frames: int | None) -> Batch:
-        inside, keep, ends, rows = self._window(graph, first, frames)
-        nodes = rows.stop - rows.start
-        low = rows.start - self.node_start[graph]
-        edge_features = self.graphs["edge_features"][inside].to_numpy()[keep]
-        target = np.full(nodes, np.nan, np.float32)
-        if self.of_node:
-            target = self.graphs[self.of_node][rows].to_numpy().astype(np.float32)
-            if self.of_node == "motion":
-                target[target < 0] = np.nan
-        video_target = np.full((1, 1), np.nan, np.float32)
-        if self.of_graph:
-            video_target = self.graphs[self.of_graph][graph].to_numpy().reshape(1, -1)
-        true = {}
-        for name in ("linked", "skips"):
-            true[name] = torch.zeros(int(keep.sum()), dtype=torch.bool)
-            if name in self.graphs:
-                found = self.graphs[name][inside].to_numpy()[keep].astype(bool)
-                true[name] = torch.from_numpy(found)
-        origin = np.full(nodes, -1)
-        if "origin" in self.graphs:
-            origin = self.graphs["origin"][rows].to_numpy().astype(np.int64)
-            origin = np.where(origin >= low, origin - low, -1)
+    def _column(self, name: str, rows: slice) -> np.ndarray:
+        """Some rows of what a batch holds of a store, in the store's order."""
+        of_nodes = name in OF_NODES
+        total = len(self.frame) if of_nodes else self.first_edge[-1]
+        number = len(range(*rows.indices(int(total))))
+        match name:
+            case "nodes":
+                return self.graphs["node_features"][rows].to_numpy()[:, self.node_columns]
+            case "edges":
+                return self.graphs["edge_features"][rows].to_numpy()[:, self.edge_columns]
+            case "lag":
+                return self.graphs["edge_features"][rows, self.lag_column].to_numpy().astype(int)
+            case "target" if self.of_node is None:
+                return np.full(number, np.nan, np.float32)
+            case "target":
+                found = self.graphs[self.of_node][rows].to_numpy().astype(np.float32)
+                return np.where(found < 0, np.nan, found) if self.of_node == "motion" else found
+            case "linked" | "skips" if name not in self.graphs:
+                return np.zeros(number, bool)
+        return self.graphs[name][rows].to_numpy()
+
+    def _gather(self, wanted: Sequence[tuple[int, int, int | None]]) -> Batch:
+        """Windows (graph, first frame, frames) one after the other, as a batch on the device."""
+        with store.reading(self.where):
+            windows = [self._window(*one) for one in wanted]
+            counts = [window.nodes.stop - window.nodes.start for window in windows]
+            read = [window.edges.stop - window.edges.start for window in windows]
+            firsts, shifts = (schema.offsets(np.array(n)).tolist() for n in (counts, read))
+            each = list(zip(windows, firsts, shifts, strict=False))
+            graph = torch.from_numpy(np.repeat(np.arange(len(windows)), counts))
+            frame = torch.from_numpy(
+                np.concatenate([self.frame[window.nodes] - window.first for window in windows])
+            )
+            edge_index = torch.from_numpy(
+                np.concatenate([window.ends + first for window, first, _ in each], axis=1)
+            )
+            keep = torch.from_numpy(
+                np.concatenate([np.flatnonzero(window.keep) + shift for window, _, shift in each])
+            )
+            origin = np.concatenate([self._origin(window, first) for window, first, _ in each])
+            video_target = np.concatenate([self._video_target(window) for window in windows])
+            columns = {name: self._rows(name, [w.nodes for w in windows]) for name in OF_NODES}
+            columns |= {
+                name: self._rows(name, [w.edges for w in windows], keep) for name in OF_EDGES
+            }
         return Batch(
-            nodes=torch.from_numpy(
-                self.graphs["node_features"][rows].to_numpy()[:, self.node_columns]
-            ),
-            edges=torch.from_numpy(edge_features[:, self.edge_columns]),
-            edge_index=torch.from_numpy(ends),
-            distance=torch.from_numpy(self.graphs["distance"][inside].to_numpy()[keep]),
-            lag=torch.from_numpy(edge_features[:, self.lag_column].astype(np.int64)),
-            graph=torch.zeros(nodes, dtype=torch.int64),
-            frame=torch.from_numpy(self.frame[rows].astype(np.int64) - first),
-            n_graphs=1,
+            edge_index=_send(edge_index, self.device),
+            graph=_send(graph, self.device),
+            frame=_send(frame, self.device),
+            n_graphs=len(windows),
             max_lag=self.max_lag,
-            target=torch.from_numpy(target),
-            video_target=torch.from_numpy(video_target.astype(np.float32)),
-            origin=torch.from_numpy(origin),
-            signs=torch.ones(1, MOST_EIGENVECTORS),
-            **true,
+            video_target=_send(torch.from_numpy(video_target), self.device),
+            origin=_send(torch.from_numpy(origin), self.device),
+            signs=_send(torch.ones(len(windows), MOST_EIGENVECTORS), self.device),
+            sizes=Sizes.of(graph, frame, edge_index, len(windows)),
+            **columns,
         )
+
+    def _rows(self, name: str, rows: Sequence[slice], keep: Tensor | None = None) -> Tensor:
+        """Rows of a column, or some of these, on the device."""
+        if name in self.held:
+            found = torch.cat([self.held[name][one] for one in rows])
+            return found if keep is None else found.index_select(0, _send(keep, self.device))
+        found = torch.from_numpy(np.concatenate([self._column(name, one) for one in rows]))
+        return _send(found if keep is None else found[keep], self.device)
+
+    def _origin(self, window: _Window, first: int) -> np.ndarray:
+        """[nodes] the true sender of each, where it is in the window; counted from `first`."""
+        if "origin" not in self.graphs:
+            return np.full(window.nodes.stop - window.nodes.start, -1)
+        origin = self.graphs["origin"][window.nodes].to_numpy().astype(np.int64)
+        low = window.nodes.start - self.node_start[window.graph]
+        return np.where(origin >= low, origin - low + first, -1)
+
+    def _video_target(self, window: _Window) -> np.ndarray:
+        """[1, outputs] what the task asks of the video; NaN if that is not known."""
+        if self.of_graph is None:
+            return np.full((1, 1), np.nan, np.float32)
+        found = self.graphs[self.of_graph][window.graph].to_numpy()
+        return found.reshape(1, -1).astype(np.float32)
 
     def draw(
         self,
@@ -235,19 +344,27 @@ class GraphSet:
             drop: share of nodes left out, with their edges.
             noise: s.d. of what is added to each node feature.
         """
-        cuts = []
+        wanted = []
         for graph in rng.integers(len(self), size=size):
             frames = int(self.n_frames[graph])
             length = min(_length(window, frames, self.max_lag, rng), frames)
             first = int(rng.integers(frames - length + 1))
-            cuts.append(self.cut(int(graph), first, length))
-        batch = join(cuts)
+            wanted.append((int(graph), first, length))
+        batch = self._gather(wanted)
         if drop:
-            batch = leave_out(batch, torch.from_numpy(rng.random(len(batch.frame)) < drop))
+            out = torch.from_numpy(rng.random(len(batch.frame)) < drop)
+            batch = leave_out(batch, _send(out, self.device))
         if noise is not None:
-            added = rng.normal(size=batch.nodes.shape) * noise
-            batch = replace(batch, nodes=batch.nodes + torch.from_numpy(added).float())
+            added = torch.from_numpy(rng.normal(size=batch.nodes.shape) * noise).float()
+            batch = replace(batch, nodes=batch.nodes + _send(added, self.device))
         return augment(batch, self.features, rng)
+
+
+def _send(rows: Tensor, device: torch.device) -> Tensor:
+    """To a device; from pinned memory, so that nobody waits for it."""
+    if device.type == "cuda":
+        rows = rows.pin_memory()
+    return rows.to(device, non_blocking=True)
 
 
 def _length(
@@ -275,15 +392,18 @@ def join(cuts: list[Batch]) -> Batch:
     n_node = [len(cut.frame) for cut in cuts]
     shift = np.concatenate([[0], np.cumsum(n_node)])
     first_graph = np.concatenate([[0], np.cumsum([cut.n_graphs for cut in cuts])])
+    graph = torch.cat([cut.graph + int(first_graph[k]) for k, cut in enumerate(cuts)])
+    frame = torch.cat([cut.frame for cut in cuts])
+    edge_index = torch.cat([cut.edge_index + int(shift[k]) for k, cut in enumerate(cuts)], 1)
 
     return Batch(
         nodes=torch.cat([cut.nodes for cut in cuts]),
         edges=torch.cat([cut.edges for cut in cuts]),
-        edge_index=torch.cat([cut.edge_index + int(shift[k]) for k, cut in enumerate(cuts)], 1),
+        edge_index=edge_index,
         distance=torch.cat([cut.distance for cut in cuts]),
         lag=torch.cat([cut.lag for cut in cuts]),
-        graph=torch.cat([cut.graph + int(first_graph[k]) for k, cut in enumerate(cuts)]),
-        frame=torch.cat([cut.frame for cut in cuts]),
+        graph=graph,
+        frame=frame,
         n_graphs=int(first_graph[-1]),
         max_lag=max(cut.max_lag for cut in cuts),
         target=torch.cat([cut.target for cut in cuts]),
@@ -297,13 +417,15 @@ def join(cuts: list[Batch]) -> Batch:
         linked=torch.cat([cut.linked for cut in cuts]),
         skips=torch.cat([cut.skips for cut in cuts]),
         signs=torch.cat([cut.signs for cut in cuts]),
+        sizes=Sizes.of(graph, frame, edge_index, int(first_graph[-1])),
     )
 
 
 def leave_out(batch: Batch, out: Bool[Tensor, " nodes"]) -> Batch:
     """The batch as if some detections had been missed: without them and without their edges.
 
-    A link to or from a missed detection becomes one that bridges it.
+    A link to or from a missed detection becomes one that bridges it. How much is left is only
+    known afterwards: a device is waited for.
 
     Args:
         batch: of any number of graphs.
@@ -318,19 +440,22 @@ def leave_out(batch: Batch, out: Bool[Tensor, " nodes"]) -> Batch:
     linked = origin[receiver[keep]] == sender[keep]
     same = batch.linked[keep] | batch.skips[keep] | linked
     origin = origin[~out]
+    edge_index = place[batch.edge_index[:, keep]]
+    graph, frame = batch.graph[~out], batch.frame[~out]
     return replace(
         batch,
         nodes=batch.nodes[~out],
         edges=batch.edges[keep],
-        edge_index=place[batch.edge_index[:, keep]],
+        edge_index=edge_index,
         distance=batch.distance[keep],
         lag=batch.lag[keep],
-        graph=batch.graph[~out],
-        frame=batch.frame[~out],
+        graph=graph,
+        frame=frame,
         target=batch.target[~out],
         origin=torch.where(origin < 0, origin, place[origin.clamp_min(0)]),
         linked=linked,
         skips=same & ~linked,
+        sizes=Sizes.of(graph, frame, edge_index, batch.n_graphs),
     )
 
 
@@ -343,10 +468,12 @@ def augment(batch: Batch, features: Features, rng: np.random.Generator) -> Batch
     angle = torch.from_numpy(rng.uniform(0, 2 * np.pi, batch.n_graphs)).float()
     mirror = torch.from_numpy(rng.choice([-1.0, 1.0], batch.n_graphs)).float()
     shift = torch.from_numpy(rng.uniform(-0.5, 0.5, (batch.n_graphs, 2))).float()
+    signs = torch.from_numpy(rng.choice([-1.0, 1.0], batch.signs.shape)).float()
     cos, sin = angle.cos(), angle.sin()
     # rows: images of the unit vectors of x and y
     turn = torch.stack([torch.stack([cos, sin]), torch.stack([-sin * mirror, cos * mirror])])
-    turn = turn.permute(2, 0, 1)
+    device = batch.graph.device
+    turn, shift = _send(turn.permute(2, 0, 1), device), _send(shift, device)
 
     nodes, edges = batch.nodes, batch.edges
     if set(PLANE) <= set(features.node):
@@ -360,5 +487,4 @@ def augment(batch: Batch, features: Features, rng: np.random.Generator) -> Batch
         of_edge = batch.graph[batch.edge_index[0]]
         edges = edges.clone()
         edges[:, columns] = torch.einsum("ni,nij->nj", edges[:, columns], turn[of_edge])
-    signs = torch.from_numpy(rng.choice([-1.0, 1.0], batch.signs.shape)).float()
-    return replace(batch, nodes=nodes, edges=edges, signs=signs)
+    return replace(batch, nodes=nodes, edges=edges, signs=_send(signs, device))

@@ -5,14 +5,13 @@ FGNN blocks, decoders. `MAGIKTracks` shares its pieces and adds evidence pooled 
 """
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch_geometric.utils import scatter, to_dense_batch
+from torch_geometric.utils import scatter
 
 from magik import config, laplacian, rivals
 from magik.blocks import EdgeUpdate, Overall, at_ends, mlp
@@ -97,6 +96,31 @@ class GatedSelfAttention(nn.Module):
         return F.pad(heads, (0, -heads.shape[-1] % LANES)).transpose(1, 2)
 
 
+class Rows(NamedTuple):
+    """Where U and the nodes of each graph stand in a table with as many rows for every graph.
+
+    Attributes:
+        place: [graphs + nodes] row of each U, then of each node.
+        padding: [graphs, rows] 0 where a row is taken, -inf where none is.
+    """
+
+    place: Int[Tensor, " graphs_and_nodes"]
+    padding: Float[Tensor, "graphs rows"]
+
+    @classmethod
+    def of(cls, batch: Batch) -> "Rows":
+        """Of a batch: U in the first row of each graph, H = [U; H~]."""
+        device, sizes = batch.graph.device, batch.sizes.nodes
+        rows = 1 + max(sizes)
+        first = rows * torch.arange(batch.n_graphs)
+        before = torch.tensor([0, *sizes[:-1]]).cumsum(0)
+        shift = (first + 1 - before).to(device)
+        nodes = torch.arange(len(batch.graph), device=device) + shift[batch.graph]
+        padding = torch.zeros(batch.n_graphs, rows, dtype=batch.distance.dtype)
+        padding.masked_fill_(torch.arange(rows) > torch.tensor(sizes)[:, None], -torch.inf)
+        return cls(torch.cat([first.to(device), nodes]), padding.to(device))
+
+
 class FGNN(nn.Module):
     """Attention-based fingerprinting graph block (Methods, Eqs. 1-4; Ext. Data Fig. 1).
 
@@ -139,12 +163,12 @@ class FGNN(nn.Module):
         if self.attention is None:
             v = self.pointwise(h)
             return v, e, self.overall(u, v, batch)
-        h, real = to_dense_batch(h, batch.graph, batch_size=batch.n_graphs)
-        h = torch.cat([u[:, None], h], dim=1)  # H = [U; H~]
-        padding = torch.zeros(h.shape[:2], device=h.device, dtype=h.dtype)
-        padding[:, 1:].masked_fill_(~real, -torch.inf)
-        h = self.attention(h, padding)  # Eq. 4
-        return h[:, 1:][real], e, h[:, 0]
+        place, padding = Rows.of(batch)
+        table = h.new_zeros(padding.numel(), h.shape[1])
+        table = table.index_copy(0, place, torch.cat([u, h]))  # H = [U; H~]
+        h = self.attention(table.unflatten(0, padding.shape), padding)  # Eq. 4
+        u, v = h.flatten(0, 1).index_select(0, place).split([len(u), len(v)])
+        return v, e, u
 
 
 class Encoder(nn.Module):
@@ -304,7 +328,7 @@ class Tape(NamedTuple):
 def tape(batch: Batch) -> Tape:
     """The tape of a batch."""
     n, device = len(batch.frame), batch.frame.device
-    frames = int(batch.frame.max()) + 1 if n else 0
+    frames = len(batch.sizes.into)
     sender, receiver = batch.edge_index
     frame = torch.cat([batch.frame, frames - 1 - batch.frame])
     row = torch.argsort(frame, stable=True)
@@ -313,13 +337,14 @@ def tape(batch: Batch) -> Tape:
     into, out_of = torch.cat([receiver, sender + n]), torch.cat([sender, receiver + n])
     entry = torch.argsort(place[into], stable=True)
     edge = torch.arange(len(sender), device=device).repeat(2)
+    mirrored = reversed(batch.sizes.out_of)
     return Tape(
         row=row,
         place=place,
         edge=edge[entry],
         sender=place[out_of][entry],
         receiver=place[into][entry],
-        into=torch.bincount(frame[into], minlength=frames).tolist(),
+        into=[sum(both) for both in zip(batch.sizes.into, mirrored, strict=True)],
     )
 
 
@@ -467,9 +492,9 @@ class Links(NamedTuple):
         end: Int[Tensor, " edges"],
     ) -> Float[Tensor, ""]:
         """Log-probability of the true choices at one end, per node."""
-        free = torch.ones(len(none), dtype=torch.bool, device=none.device)
-        free[end[linked]] = False
-        return (chosen[linked].sum() + none[free].sum()) / max(1, len(none))
+        taken = torch.zeros_like(none).index_add_(0, end, linked.to(none))
+        rows = torch.where(linked, chosen, 0).sum() + torch.where(taken > 0, 0, none).sum()
+        return rows / max(1, len(none))
 
     def loss(
         self, linked: Bool[Tensor, " edges"], edge_index: Int[Tensor, "2 edges"]

@@ -109,6 +109,9 @@ def fit(
         first = begin_with(net, start, task, settings, features)
         mean, sd = first.target_mean, first.target_sd
     net.to(device)
+    examples.to(device)
+    if held_out:
+        held_out.to(device)
     optimizer = torch.optim.Adam(net.parameters(), lr=recipe.learning_rate)
     said: dict[str, Any] = {
         "task": task.model_dump(mode="json"),
@@ -141,15 +144,13 @@ def fit(
     began, first_step, saved = time.monotonic(), run.step, time.monotonic()
     losses: list[Tensor] = []
     if start and held_out and run.step == 0:
-        run.keep_best(evaluate(net, held_out, task, mean, sd, device))
+        run.keep_best(evaluate(net, held_out, task, mean, sd))
     while run.step < steps:
         progress = run.step / steps
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(recipe, progress)
         rng = np.random.default_rng((seed, run.step))
-        batch = examples.draw(
-            recipe.batch_size, window(recipe, progress), rng, recipe.drop, noise
-        ).to(device)
+        batch = examples.draw(recipe.batch_size, window(recipe, progress), rng, recipe.drop, noise)
         loss = loss_of(net, batch, task, recipe, mean, sd)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -159,7 +160,7 @@ def fit(
         run.step += 1
         if run.step % epoch_steps == 0:
             mean_loss = float(torch.stack(losses).mean())
-            error = evaluate(net, held_out, task, mean, sd, device) if held_out else None
+            error = evaluate(net, held_out, task, mean, sd) if held_out else None
             if not math.isfinite(mean_loss + (error or 0.0)):
                 raise InputError(
                     f"{graphs}: the training diverged: loss {mean_loss:g}, "
@@ -349,9 +350,10 @@ def loss_of(
         loss = _regression_loss(*_answer(said, batch, task), task, mean, sd)
     elif task.loss == "cross_entropy":
         logit, fractions = _answer(said, batch, task)
-        known = torch.isfinite(fractions).all(dim=1)
-        loss = F.cross_entropy(logit[known], fractions[known], reduction="sum")
-        loss = loss / max(1, int(known.sum()))
+        known = torch.isfinite(fractions).all(dim=1, keepdim=True)
+        # shares that are not known count as none of any class, and cost nothing
+        loss = F.cross_entropy(logit, torch.where(known, fractions, 0), reduction="sum")
+        loss = loss / known.sum().clamp_min(1)
     elif task.loss == "parent_choice":
         choices = [found.parent_choice(batch.linked, batch.edge_index) for found in said.links]
         loss = torch.stack(choices).mean()
@@ -377,9 +379,9 @@ def _object_loss(said: Output, batch: Batch, task: Task, mean: float, sd: float)
     """What a task of whole videos asks, asked of each object by each of its nodes."""
     if task.target == "exponent":
         return _regression_loss(said.node, batch.target[:, None], task, mean, sd)
-    known = torch.isfinite(batch.target)
-    loss = F.cross_entropy(said.node[known], batch.target[known].long(), reduction="sum")
-    return loss / max(1, int(known.sum()))
+    motion = batch.target.nan_to_num(nan=-1).long()
+    loss = F.cross_entropy(said.node, motion, reduction="sum", ignore_index=-1)
+    return loss / (motion >= 0).sum().clamp_min(1)
 
 
 def _regression_loss(said: Tensor, target: Tensor, task: Task, mean: float, sd: float) -> Tensor:
@@ -387,12 +389,12 @@ def _regression_loss(said: Tensor, target: Tensor, task: Task, mean: float, sd: 
 
     `said` [rows, outputs] is standardised, `target` [rows, 1 or outputs] is not; NaN = unknown.
     """
-    known = torch.isfinite(target).all(dim=1)
-    error = ((target - mean) / sd - said)[known]
+    known = torch.isfinite(target).all(dim=1, keepdim=True)
+    error = torch.where(known, (target - mean) / sd - said, 0)
     if task.quantiles is not None:
         quantile = error.new_tensor(task.quantiles)
         error = 2 * torch.maximum(quantile * error, (quantile - 1) * error)
-    return error.abs().mean(dim=1).sum() / max(1, len(error))
+    return error.abs().mean(dim=1).sum() / known.sum().clamp_min(1)
 
 
 def wanted(batch: Batch, task: Task) -> Tensor:
@@ -408,9 +410,10 @@ def edge_loss(logit: Tensor, linked: Tensor, class_weights: bool) -> Tensor:
     each = F.binary_cross_entropy_with_logits(logit, linked.float(), reduction="none")
     if not class_weights:
         return each.sum() / max(1, len(each))
-    classes = [each[linked == is_link] for is_link in (True, False)]
-    means = [one.mean() for one in classes if len(one)]
-    return torch.stack(means).mean() if means else each.sum()
+    links = linked.sum()
+    rows = torch.stack([links, len(each) - links])
+    sums = torch.stack([torch.where(linked, each, 0).sum(), torch.where(linked, 0, each).sum()])
+    return (sums / rows.clamp_min(1)).sum() / (rows > 0).sum().clamp_min(1)
 
 
 def edge_probability(said: Output, task: Task) -> Tensor:
@@ -426,7 +429,6 @@ def evaluate(
     task: Task,
     mean: float,
     sd: float,
-    device: torch.device,
 ) -> float:
     """Validation error over whole videos: MAE in the target's unit, or 1 - F1 of edges.
 
@@ -436,7 +438,7 @@ def evaluate(
     said, true = [], []
     with torch.no_grad():
         for graph in range(len(graphs)):
-            batch = graphs.cut(graph).to(device)
+            batch = graphs.cut(graph)
             if len(batch.frame) == 0:
                 continue
             output = net(batch)

@@ -1,12 +1,14 @@
 """Windows, batches and augmentation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from drawn import brownian, dividing, video
 
 from magik import dataset, graphs, schema, store
-from magik.config import Features, Graph
+from magik.config import Features, Graph, Task
 from magik.errors import InputError
 
 FEATURES = Features(
@@ -86,6 +88,49 @@ def test_a_lazy_store_gives_the_same_batches(tmp_path, examples, monkeypatch):
     b = examples.draw(4, 5, np.random.default_rng(1))
     assert torch.equal(a.nodes, b.nodes)
     assert torch.equal(a.edge_index, b.edge_index)
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        Task(level="node", target="displacement_scaling", loss="l1"),
+        Task(level="graph", target="fractions", loss="cross_entropy"),
+    ],
+    ids=lambda task: task.target,
+)
+def test_a_set_on_a_device_gives_the_same_batches(task, monkeypatch):
+    """There nothing of a column is read again from the store."""
+    drawn = brownian(3, 12, 8, seed=0)
+    drawn["motion"] = ("localization", drawn["particle"].to_numpy() % 2 - 1)
+    built = graphs.build(drawn.assign_attrs(motions=["a", "b"]), Graph())
+    a, b = (dataset.GraphSet(built, FEATURES, task) for _ in range(2))
+    b.to("cpu")
+    monkeypatch.setattr(b, "_column", None)  # or else an error
+    noise = np.array([0, 0, 1.0])
+    for drop in (0.0, 0.2):
+        one, other = (
+            examples.draw(4, 5, np.random.default_rng(1), drop, noise) for examples in (a, b)
+        )
+        for name, value in vars(one).items():
+            same = getattr(other, name)
+            if isinstance(value, torch.Tensor):
+                torch.testing.assert_close(same, value, rtol=0, atol=0, equal_nan=True)
+            else:
+                assert same == value, name
+    assert torch.isfinite(one.target).any(), "test invalid"
+
+
+def test_sizes_are_those_of_what_is_there(examples):
+    rng = np.random.default_rng(0)
+    drawn = examples.draw(3, 5, rng)
+    joined = dataset.join([drawn, examples.cut(1, first=4, frames=3)])
+    for batch in (drawn, joined, dataset.leave_out(joined, joined.frame == 1)):
+        found = dataset.Sizes.of(batch.graph, batch.frame, batch.edge_index, batch.n_graphs)
+        assert batch.sizes == found
+        assert sum(found.nodes) == len(batch.frame)
+        assert found.into[0] == 0, "nothing comes from before"
+    with pytest.raises(ValueError, match="sizes of"):
+        replace(drawn, sizes=joined.sizes)
 
 
 def test_a_feature_that_is_not_there_is_refused(examples):

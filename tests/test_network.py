@@ -57,7 +57,9 @@ def without_edges() -> dataset.Batch:
     batch = unequal_graphs()
     names = ("edges", "distance", "lag", "linked", "skips")
     none = {name: getattr(batch, name)[:0] for name in names}
-    return replace(batch, edge_index=batch.edge_index[:, :0], **none)
+    frames = [0] * len(batch.sizes.into)
+    sizes = batch.sizes._replace(into=frames, out_of=frames)
+    return replace(batch, edge_index=batch.edge_index[:, :0], sizes=sizes, **none)
 
 
 @pytest.mark.parametrize("batch", [unequal_graphs(), without_edges()], ids=["unequal", "no edges"])

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 import xarray as xr
 from drawn import brownian, dividing
 from safetensors import safe_open
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 import magik
 from magik import dataset, graphs, network, predict, schema, store, train
@@ -547,6 +549,40 @@ def test_objects_are_asked_only_where_the_recipe_says_so(moving_sets):
             assert all(
                 (grad is not None and grad.abs().sum() > 0) == bool(weight) for grad in asked
             )
+
+
+ASKED = [
+    TASK.model_copy(update={"quantiles": (0.16, 0.5, 0.84)}),
+    Task(level="graph", target="fractions", loss="cross_entropy"),
+    Task(level="graph", target="fractions", loss="l1"),
+    Task(level="graph", target="exponent", loss="l1"),
+    Task(level="edge", target="linked", loss="binary_cross_entropy"),
+    Task(level="edge", target="linked", loss="parent_choice"),
+]
+
+
+OURS = NET.model_copy(update={"blocks": 1, "matching": 2})
+THEIRS = Network(kind="magik", encoder=(6,), decoder=(6,), heads=3, blocks=1)
+
+
+def test_a_step_never_waits_for_the_device(moving_sets):
+    """Tensors without numbers stand for those of a device: to ask them for one is an error."""
+    built = store.load(moving_sets / "train.zarr.zip", schema.GRAPHS)
+    recipe = RECIPE.model_copy(update={"object_loss": 0.5})
+    for settings, task in [(THEIRS, TASK), *((OURS, task) for task in ASKED)]:
+        batch = dataset.GraphSet(built, FEATURES, task).draw(3, 5, np.random.default_rng(0))
+        with FakeTensorMode() as device:
+            numberless = {
+                name: device.from_tensor(value)
+                for name, value in vars(batch).items()
+                if isinstance(value, torch.Tensor)
+            }
+            net = network.build(settings, FEATURES, network.Head.of(task, 2))
+            loss = train.loss_of(net, replace(batch, **numberless), task, recipe, 1.0, 0.5)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            with pytest.raises(DataDependentOutputException):
+                float(loss)
 
 
 def test_a_training_may_begin_with_a_checkpoint_or_take_it_as_it_is(sets, tmp_path):
