@@ -178,7 +178,9 @@ class Simulate(Section):
         "as √Δt^α; log_uniform: one of each video",
     )
     intensity: tuple[float, float] = Field((20, 80), description="counts, uniform per object")
-    intensity_sd: float = Field(3, ge=0, description="s.d. over time, counts, white")
+    intensity_sd: Annotated[float, Field(ge=0)] | LogUniform = Field(
+        3, description="s.d. over time, counts, white; log_uniform: one of each video"
+    )
     refractive_index: tuple[Positive, Positive] | None = Field(
         None, description="of objects in a hologram, uniform per object; null: spots that shine"
     )
@@ -766,11 +768,12 @@ class Dataset(Section):
         simulate, observe = self.simulate, self.observe
         errors = (observe.localization_error, observe.missed, observe.false_positives)
         exact = all(each == (0, 0) for each in (*errors, observe.blinking))
-        known = simulate.motion == "brownian" and not isinstance(simulate.dt, LogUniform)
+        varied = [isinstance(each, LogUniform) for each in (simulate.dt, simulate.intensity_sd)]
+        known = simulate.motion == "brownian" and not any(varied)
         if self.link_free and (self.cells or not exact or not known):
             raise ValueError(
-                "link_free needs simulate.motion: brownian, one simulate.dt, and nothing that is "
-                "missed, false or inexact (observe)"
+                "link_free needs simulate.motion: brownian, one simulate.dt, one "
+                "simulate.intensity_sd, and nothing that is missed, false or inexact (observe)"
             )
         return self
 

@@ -25,7 +25,10 @@ NOT_FEATURES = (
 """Of the columns of a localization, those that no network may see."""
 
 DIMENSIONLESS = ("eccentricity", "solidity")
-"""Descriptors that any microscope gives alike; others are divided by the video's median."""
+"""Descriptors that any microscope gives alike; others are divided by the video's median.
+
+Where lengths are fields of view only the intensity is, and beside it: `relative_intensity`.
+"""
 
 RESOLVED = 0.005
 """Shares of the radius below which distances look alike on a logarithmic scale."""
@@ -74,6 +77,8 @@ def build(localizations: xr.Dataset, config: Graph, length_px: float | None = No
     else:
         longer = float(length_px or max(localizations.attrs["field_of_view"]))
         length = np.full(len(row_size), longer)
+        if "intensity" in columns:
+            columns["relative_intensity"] = _over_median(columns["intensity"], row_size)
     position = position / length[video][:, None]
     columns |= {axis: position[:, k] for k, axis in enumerate(axes)}
 

@@ -23,7 +23,7 @@ from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 
 from magik import floors, schema
-from magik.config import Graph, LinkFree, Simulate
+from magik.config import Graph, LinkFree, LogUniform, Simulate
 from magik.errors import InputError
 from magik.floors import Prior, Video
 
@@ -105,8 +105,9 @@ def estimate(
     rows, videos = floors.videos(localizations, simulate)
     _must_be_complete(localizations)
 
-    methods = ["link_free"]
-    if "intensity" in localizations and simulate.intensity_sd > 0:
+    methods, sd = ["link_free"], simulate.intensity_sd
+    assert not isinstance(sd, LogUniform)  # as the settings of a data set make sure
+    if "intensity" in localizations and sd > 0:
         methods.append("link_free_intensity")
     diffusivity: dict[str, list[np.ndarray]] = {method: [] for method in methods}
     tracks: dict[str, list[np.ndarray]] = {method: [] for method in methods}
@@ -117,7 +118,7 @@ def estimate(
             light = None
             if method == "link_free_intensity":
                 seen = localizations["intensity"].values[r].astype(float)
-                light = Light(seen, *simulate.intensity, simulate.intensity_sd)
+                light = Light(seen, *simulate.intensity, sd)
             rng = np.random.default_rng([seed, number, place])
             found = sample(video, prior, light, settings, rng)
             diffusivity[method].append(prior.median_of(found.cells))

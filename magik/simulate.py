@@ -351,8 +351,10 @@ def _looks(
             "refractive_index": rng.uniform(*config.refractive_index, particles),
             "object_radius": rng.uniform(*config.object_radius, particles),
         }
-    own = rng.uniform(*config.intensity, particles)
-    noise = rng.normal(0, config.intensity_sd, (frames, particles))
+    own, sd = rng.uniform(*config.intensity, particles), config.intensity_sd
+    if isinstance(sd, LogUniform):
+        sd = float(draw(sd, 1, rng)[0])
+    noise = rng.normal(0, sd, (frames, particles))
     return {"intensity": np.maximum(own + noise, 0)}
 
 

@@ -273,6 +273,7 @@ def test_there_is_no_crowding_in_space_and_in_a_landscape(dataset):
     [
         {"simulate": {"motion": "switching"}},
         {"simulate": {"dt": {"log_uniform": [0.5, 32]}}},
+        {"simulate": {"intensity_sd": {"log_uniform": [1, 9]}}},
         {"observe": {"missed": [0, 0.1]}},
         {"observe": {"localization_error": [0.1, 0.1]}},
     ],

@@ -79,7 +79,22 @@ def test_distances_are_in_fields_of_view_and_displacements_point_forward():
     nodes = dict(
         zip(graph.attrs["node_feature"], graph["node_features"].to_numpy()[0], strict=True)
     )
-    assert nodes == pytest.approx({"x": 0.1, "y": 0.25, "intensity": 50})
+    expected = {"x": 0.1, "y": 0.25, "intensity": 50, "relative_intensity": 1}
+    assert nodes == pytest.approx(expected)
+
+
+def test_relative_intensity_does_not_depend_on_the_camera():
+    drawn = brownian(2, 6, 5, seed=0)
+    brighter = drawn.copy()
+    gain = np.where(np.arange(60) < 30, 1, 7)  # of the second video
+    brighter["intensity"] = drawn["intensity"] * gain
+    one, other = (graphs.build(each, Graph()) for each in (drawn, brighter))
+    column = one.attrs["node_feature"].index("relative_intensity")
+    found = [each["node_features"].to_numpy()[:, column] for each in (one, other)]
+    np.testing.assert_allclose(*found, rtol=1e-6)
+    assert np.median(found[0][:30]) == pytest.approx(1)
+    spacing = graphs.build(drawn, Graph(unit="spacing"))
+    assert "relative_intensity" not in spacing.attrs["node_feature"], "there all is"
 
 
 def test_a_network_trained_elsewhere_brings_its_length():

@@ -118,6 +118,16 @@ def test_intensity_fluctuates_as_white_noise_around_the_object_s_own():
     assert correlation == pytest.approx(-1 / 50, abs=4 / np.sqrt(noise.size))  # own mean removed
 
 
+def test_every_video_may_have_a_noise_of_its_own():
+    settings = Simulate(
+        frames=(50, 50), particles=(5, 5), intensity_sd=config.LogUniform(log_uniform=(1, 9))
+    )
+    truth = simulate.build(settings, videos=30, seed=1)
+    sd = tracks(truth, "intensity").std(axis=0, ddof=1).reshape(30, 5)
+    assert stats.kstest(sd.mean(axis=1), stats.loguniform(1, 9).cdf).pvalue > 0.01
+    assert (sd.std(axis=1) < 0.3 * sd.mean(axis=1)).all(), "one of all its objects"
+
+
 LANDSCAPE = Simulate(motion="landscape", field_of_view=64, frames=(20, 20), particles=(75, 75))
 
 
