@@ -29,7 +29,7 @@ OF_POSITIONS = (
 )
 
 OF_NODES = ("nodes", "target")
-OF_EDGES = ("edges", "distance", "lag", "linked", "skips")
+OF_EDGES = ("edges", "distance", "linked", "skips")
 """What a batch holds of the numbers of a store; all else says how they belong together."""
 
 PLANE = ("x", "y")
@@ -66,18 +66,17 @@ class Batch:
     each object, `video_target` what it asks of each video; what is unknown is NaN. Where
     no truth is known, no edge is linked. `origin` is the sender of the true link to a node, -1
     where there is none; `skips` marks edges over other detections of the same particle. `signs`
-    are those of the eigenvectors of a positional encoding (`magik.laplacian`), 1 or -1.
+    are those of the eigenvectors of a positional encoding (`magik.laplacian`), 1 or -1. `sizes`
+    go with `graph`, `frame` and `edge_index`: who replaces these replaces them, too.
     """
 
     nodes: Float[Tensor, "nodes node_features"]
     edges: Float[Tensor, "edges edge_features"]
     edge_index: Int[Tensor, "2 edges"]
     distance: Float[Tensor, " edges"]
-    lag: Int[Tensor, " edges"]
     graph: Int[Tensor, " nodes"]
     frame: Int[Tensor, " nodes"]
     n_graphs: int
-    max_lag: int
     target: Float[Tensor, " nodes"]
     video_target: Float[Tensor, "graphs outputs"]
     origin: Int[Tensor, " nodes"]
@@ -125,8 +124,8 @@ class _Window(NamedTuple):
 class GraphSet:
     """The graphs of a store, cut to windows of frames and joined to batches.
 
-    `to` puts them on a device, where batches are then made; what belongs together is found here,
-    so that nobody waits for the device.
+    `to` puts them on a device, where batches are then made. What belongs together is found on
+    the processor, which is asked nothing of what the device holds.
 
     Args:
         graphs: GRAPHS, in memory or lazily opened.
@@ -152,7 +151,6 @@ class GraphSet:
         self.features = features
         self.node_columns = _find(features.node, graphs.attrs["node_feature"], "node", where)
         self.edge_columns = _find(features.edge, graphs.attrs["edge_feature"], "edge", where)
-        self.lag_column = list(graphs.attrs["edge_feature"]).index("lag")
         self.node_start = schema.offsets(graphs["n_node"].to_numpy())
         self.edge_start = schema.offsets(graphs["n_edge"].to_numpy())
         self.n_frames = graphs["n_frames"].to_numpy()
@@ -166,9 +164,11 @@ class GraphSet:
         self.held: dict[str, Tensor] = {}
 
     def to(self, device: torch.device | str) -> "GraphSet":
-        """Itself, with batches on a device from now on, and all that they are made of.
+        """Itself, with batches on a device from now on, and the numbers that they are made of.
 
-        A set that is read as it is used stays where it is, and only its batches are moved.
+        The features that the network sees stay on the device alone: from now on the set makes
+        batches, and nothing else. A set that is read as it is used stays where it is, and only
+        its batches are moved.
         """
         self.device = torch.device(device)
         if self.loaded:
@@ -176,6 +176,7 @@ class GraphSet:
                 name: torch.from_numpy(self._column(name, slice(None))).to(self.device)
                 for name in (*OF_NODES, *OF_EDGES)
             }
+            self.graphs = self.graphs.drop_vars(["node_features", "edge_features"])
         return self
 
     def __len__(self) -> int:
@@ -256,8 +257,6 @@ class GraphSet:
                 return self.graphs["node_features"][rows].to_numpy()[:, self.node_columns]
             case "edges":
                 return self.graphs["edge_features"][rows].to_numpy()[:, self.edge_columns]
-            case "lag":
-                return self.graphs["edge_features"][rows, self.lag_column].to_numpy().astype(int)
             case "target" if self.of_node is None:
                 return np.full(number, np.nan, np.float32)
             case "target":
@@ -265,6 +264,8 @@ class GraphSet:
                 return np.where(found < 0, np.nan, found) if self.of_node == "motion" else found
             case "linked" | "skips" if name not in self.graphs:
                 return np.zeros(number, bool)
+            case "linked" | "skips":
+                return self.graphs[name][rows].to_numpy().astype(bool)
         return self.graphs[name][rows].to_numpy()
 
     def _gather(self, wanted: Sequence[tuple[int, int, int | None]]) -> Batch:
@@ -285,6 +286,7 @@ class GraphSet:
             keep = torch.from_numpy(
                 np.concatenate([np.flatnonzero(window.keep) + shift for window, _, shift in each])
             )
+            keep = send(keep, self.device if self.held else torch.device("cpu"))
             origin = np.concatenate([self._origin(window, first) for window, first, _ in each])
             video_target = np.concatenate([self._video_target(window) for window in windows])
             columns = {name: self._rows(name, [w.nodes for w in windows]) for name in OF_NODES}
@@ -292,14 +294,13 @@ class GraphSet:
                 name: self._rows(name, [w.edges for w in windows], keep) for name in OF_EDGES
             }
         return Batch(
-            edge_index=_send(edge_index, self.device),
-            graph=_send(graph, self.device),
-            frame=_send(frame, self.device),
+            edge_index=send(edge_index, self.device),
+            graph=send(graph, self.device),
+            frame=send(frame, self.device),
             n_graphs=len(windows),
-            max_lag=self.max_lag,
-            video_target=_send(torch.from_numpy(video_target), self.device),
-            origin=_send(torch.from_numpy(origin), self.device),
-            signs=_send(torch.ones(len(windows), MOST_EIGENVECTORS), self.device),
+            video_target=send(torch.from_numpy(video_target), self.device),
+            origin=send(torch.from_numpy(origin), self.device),
+            signs=send(torch.ones(len(windows), MOST_EIGENVECTORS), self.device),
             sizes=Sizes.of(graph, frame, edge_index, len(windows)),
             **columns,
         )
@@ -308,9 +309,9 @@ class GraphSet:
         """Rows of a column, or some of these, on the device."""
         if name in self.held:
             found = torch.cat([self.held[name][one] for one in rows])
-            return found if keep is None else found.index_select(0, _send(keep, self.device))
-        found = torch.from_numpy(np.concatenate([self._column(name, one) for one in rows]))
-        return _send(found if keep is None else found[keep], self.device)
+        else:
+            found = torch.from_numpy(np.concatenate([self._column(name, one) for one in rows]))
+        return send(found if keep is None else found.index_select(0, keep), self.device)
 
     def _origin(self, window: _Window, first: int) -> np.ndarray:
         """[nodes] the true sender of each, where it is in the window; counted from `first`."""
@@ -353,16 +354,16 @@ class GraphSet:
         batch = self._gather(wanted)
         if drop:
             out = torch.from_numpy(rng.random(len(batch.frame)) < drop)
-            batch = leave_out(batch, _send(out, self.device))
+            batch = leave_out(batch, send(out, self.device))
         if noise is not None:
             added = torch.from_numpy(rng.normal(size=batch.nodes.shape) * noise).float()
-            batch = replace(batch, nodes=batch.nodes + _send(added, self.device))
+            batch = replace(batch, nodes=batch.nodes + send(added, self.device))
         return augment(batch, self.features, rng)
 
 
-def _send(rows: Tensor, device: torch.device) -> Tensor:
+def send(rows: Tensor, device: torch.device) -> Tensor:
     """To a device; from pinned memory, so that nobody waits for it."""
-    if device.type == "cuda":
+    if device.type == "cuda" and rows.device.type == "cpu":
         rows = rows.pin_memory()
     return rows.to(device, non_blocking=True)
 
@@ -401,11 +402,9 @@ def join(cuts: list[Batch]) -> Batch:
         edges=torch.cat([cut.edges for cut in cuts]),
         edge_index=edge_index,
         distance=torch.cat([cut.distance for cut in cuts]),
-        lag=torch.cat([cut.lag for cut in cuts]),
         graph=graph,
         frame=frame,
         n_graphs=int(first_graph[-1]),
-        max_lag=max(cut.max_lag for cut in cuts),
         target=torch.cat([cut.target for cut in cuts]),
         video_target=torch.cat([cut.video_target for cut in cuts]),
         origin=torch.cat(
@@ -448,7 +447,6 @@ def leave_out(batch: Batch, out: Bool[Tensor, " nodes"]) -> Batch:
         edges=batch.edges[keep],
         edge_index=edge_index,
         distance=batch.distance[keep],
-        lag=batch.lag[keep],
         graph=graph,
         frame=frame,
         target=batch.target[~out],
@@ -473,18 +471,17 @@ def augment(batch: Batch, features: Features, rng: np.random.Generator) -> Batch
     # rows: images of the unit vectors of x and y
     turn = torch.stack([torch.stack([cos, sin]), torch.stack([-sin * mirror, cos * mirror])])
     device = batch.graph.device
-    turn, shift = _send(turn.permute(2, 0, 1), device), _send(shift, device)
+    turn, shift = send(turn.permute(2, 0, 1), device), send(shift, device)
 
     nodes, edges = batch.nodes, batch.edges
     if set(PLANE) <= set(features.node):
-        columns = [features.node.index(name) for name in PLANE]
-        centred = nodes[:, columns] - 0.5
+        columns = send(torch.tensor([features.node.index(name) for name in PLANE]), device)
+        centred = nodes.index_select(1, columns) - 0.5
         turned = torch.einsum("ni,nij->nj", centred, turn[batch.graph]) + 0.5
-        nodes = nodes.clone()
-        nodes[:, columns] = turned + shift[batch.graph]
+        nodes = nodes.index_copy(1, columns, turned + shift[batch.graph])
     if set(STEP) <= set(features.edge):
-        columns = [features.edge.index(name) for name in STEP]
+        columns = send(torch.tensor([features.edge.index(name) for name in STEP]), device)
         of_edge = batch.graph[batch.edge_index[0]]
-        edges = edges.clone()
-        edges[:, columns] = torch.einsum("ni,nij->nj", edges[:, columns], turn[of_edge])
-    return replace(batch, nodes=nodes, edges=edges, signs=_send(signs, device))
+        turned = torch.einsum("ni,nij->nj", edges.index_select(1, columns), turn[of_edge])
+        edges = edges.index_copy(1, columns, turned)
+    return replace(batch, nodes=nodes, edges=edges, signs=send(signs, device))

@@ -15,7 +15,7 @@ from torch_geometric.utils import scatter
 
 from magik import config, laplacian, rivals
 from magik.blocks import EdgeUpdate, Overall, at_ends, mlp
-from magik.dataset import Batch
+from magik.dataset import Batch, send
 
 
 class Output(NamedTuple):
@@ -108,17 +108,17 @@ class Rows(NamedTuple):
     padding: Float[Tensor, "graphs rows"]
 
     @classmethod
-    def of(cls, batch: Batch) -> "Rows":
+    def of(cls, batch: Batch, dtype: torch.dtype) -> "Rows":
         """Of a batch: U in the first row of each graph, H = [U; H~]."""
         device, sizes = batch.graph.device, batch.sizes.nodes
         rows = 1 + max(sizes)
         first = rows * torch.arange(batch.n_graphs)
         before = torch.tensor([0, *sizes[:-1]]).cumsum(0)
-        shift = (first + 1 - before).to(device)
+        shift = send(first + 1 - before, device)
         nodes = torch.arange(len(batch.graph), device=device) + shift[batch.graph]
-        padding = torch.zeros(batch.n_graphs, rows, dtype=batch.distance.dtype)
+        padding = torch.zeros(batch.n_graphs, rows, dtype=dtype)
         padding.masked_fill_(torch.arange(rows) > torch.tensor(sizes)[:, None], -torch.inf)
-        return cls(torch.cat([first.to(device), nodes]), padding.to(device))
+        return cls(torch.cat([send(first, device), nodes]), send(padding, device))
 
 
 class FGNN(nn.Module):
@@ -163,7 +163,7 @@ class FGNN(nn.Module):
         if self.attention is None:
             v = self.pointwise(h)
             return v, e, self.overall(u, v, batch)
-        place, padding = Rows.of(batch)
+        place, padding = Rows.of(batch, h.dtype)
         table = h.new_zeros(padding.numel(), h.shape[1])
         table = table.index_copy(0, place, torch.cat([u, h]))  # H = [U; H~]
         h = self.attention(table.unflatten(0, padding.shape), padding)  # Eq. 4
@@ -244,7 +244,7 @@ class MAGIK(nn.Module):
 def positions(batch: Batch, number: int) -> Float[Tensor, "nodes {number}"]:
     """Laplacian positional encoding of each node, of the very graph that the network sees.
 
-    So a window, a tile, or a graph with detections left out has its own.
+    So a window, a tile, or a graph with detections left out has its own. A device is waited for.
     """
     found = laplacian.encoding(batch.edge_index.cpu().numpy(), len(batch.frame), number)
     eigenvectors = torch.from_numpy(found).to(batch.signs)

@@ -109,9 +109,6 @@ def fit(
         first = begin_with(net, start, task, settings, features)
         mean, sd = first.target_mean, first.target_sd
     net.to(device)
-    examples.to(device)
-    if held_out:
-        held_out.to(device)
     optimizer = torch.optim.Adam(net.parameters(), lr=recipe.learning_rate)
     said: dict[str, Any] = {
         "task": task.model_dump(mode="json"),
@@ -128,6 +125,9 @@ def fit(
         said["start"] = hashlib.sha256(Path(start).read_bytes()).hexdigest()
         if recipe.epochs == 0:
             said["trained_on"] = first.trained_on
+    examples.to(device)
+    if held_out:
+        held_out.to(device)
     key = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
     run = _Run(net, optimizer, key, Path(resume))
     run.load()
@@ -392,8 +392,8 @@ def _regression_loss(said: Tensor, target: Tensor, task: Task, mean: float, sd: 
     known = torch.isfinite(target).all(dim=1, keepdim=True)
     error = torch.where(known, (target - mean) / sd - said, 0)
     if task.quantiles is not None:
-        quantile = error.new_tensor(task.quantiles)
-        error = 2 * torch.maximum(quantile * error, (quantile - 1) * error)
+        each = zip(task.quantiles, error.unbind(dim=1), strict=True)
+        error = 2 * torch.stack([torch.maximum(q * e, (q - 1) * e) for q, e in each], dim=1)
     return error.abs().mean(dim=1).sum() / known.sum().clamp_min(1)
 
 

@@ -44,7 +44,7 @@ def unequal_graphs() -> dataset.Batch:
     alone = examples_of(video([(0, 5.0, 5.0, 0)]))
     apart = examples_of(video([(t, 4.0 * t, 0.0, 0) for t in range(3)]))
     cuts = [drawn.cut(0), apart.cut(0), drawn.cut(1, 2, 4), alone.cut(0)]
-    assert [len(cut.lag) for cut in cuts[1::2]] == [0, 0], "test invalid"
+    assert [cut.edge_index.shape[1] for cut in cuts[1::2]] == [0, 0], "test invalid"
     return double(dataset.join(cuts))
 
 
@@ -55,7 +55,7 @@ def double(batch: dataset.Batch) -> dataset.Batch:
 
 def without_edges() -> dataset.Batch:
     batch = unequal_graphs()
-    names = ("edges", "distance", "lag", "linked", "skips")
+    names = ("edges", "distance", "linked", "skips")
     none = {name: getattr(batch, name)[:0] for name in names}
     frames = [0] * len(batch.sizes.into)
     sizes = batch.sizes._replace(into=frames, out_of=frames)
@@ -104,7 +104,7 @@ def test_flow_equals_dense_matrices_and_a_loop_over_frames():
     order, n = network.tape(batch), len(batch.frame)
     rng = torch.Generator().manual_seed(0)
     carried = torch.rand(n, 3, generator=rng, dtype=torch.float64)
-    brought, kept = torch.rand(2, len(batch.lag), 3, generator=rng, dtype=torch.float64)
+    brought, kept = torch.rand(2, len(batch.distance), 3, generator=rng, dtype=torch.float64)
     reached = network.flow(
         carried.repeat(2, 1)[order.row], brought[order.edge], kept[order.edge], order
     )[order.place]
@@ -289,7 +289,9 @@ def test_evidence_flows_along_certain_links_as_running_sums(examples):
     cut = examples.cut(0)
     order = network.tape(cut)
     n = len(cut.frame)
-    link = (cut.linked & (cut.lag == 1)).float()[:, None]
+    sender, receiver = cut.edge_index
+    next_to = cut.frame[receiver] - cut.frame[sender] == 1
+    link = (cut.linked & next_to).float()[:, None]
     reached = network.flow(torch.zeros(2 * n, 1), link[order.edge], link[order.edge], order)[
         order.place
     ]
@@ -351,7 +353,7 @@ def test_moments_tell_steps_that_differ_from_steps_alike():
         x = np.cumsum([0.0, *steps])
         drawn = video([(t, float(at), 5.0, 0) for t, at in enumerate(x)])
         batch = dataset.GraphSet(graphs.build(drawn, Graph(radius=0.3, max_lag=1)), features).cut(0)
-        n, e = len(batch.frame), len(batch.lag)
+        n, e = len(batch.frame), len(batch.distance)
         total = torch.zeros(n, 5)
         total[:, 0], total[:, 3] = e, batch.edges.sum()
         total[:, 4] = batch.edges.square().sum()

@@ -63,7 +63,7 @@ def test_every_network_answers_at_every_level(settings, level, examples):
     batch = dataset.join([examples.cut(0), examples.cut(1)])
     said = built(settings, level)(batch)
     assert said.node.shape == (len(batch.frame), 1)
-    assert said.edge.shape == (len(batch.lag) if level == "edge" else 0,)
+    assert said.edge.shape == (len(batch.distance) if level == "edge" else 0,)
     assert said.graph.shape == (2, 1)
     for told in (said.node, said.edge, said.graph):
         assert torch.isfinite(told).all()

@@ -565,8 +565,8 @@ OURS = NET.model_copy(update={"blocks": 1, "matching": 2})
 THEIRS = Network(kind="magik", encoder=(6,), decoder=(6,), heads=3, blocks=1)
 
 
-def test_a_step_never_waits_for_the_device(moving_sets):
-    """Tensors without numbers stand for those of a device: to ask them for one is an error."""
+def test_no_loss_asks_the_device_for_a_number(moving_sets):
+    """Tensors without numbers stand for those of a device: who needs one to go on has an error."""
     built = store.load(moving_sets / "train.zarr.zip", schema.GRAPHS)
     recipe = RECIPE.model_copy(update={"object_loss": 0.5})
     for settings, task in [(THEIRS, TASK), *((OURS, task) for task in ASKED)]:
@@ -583,6 +583,43 @@ def test_a_step_never_waits_for_the_device(moving_sets):
             torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
             with pytest.raises(DataDependentOutputException):
                 float(loss)
+
+
+def cost(said: torch.Tensor, true: torch.Tensor, task: Task) -> torch.Tensor:
+    """The loss of known rows, written out; the target has mean 1 and s.d. 0.5."""
+    if task.loss == "cross_entropy":
+        return -(true * said.log_softmax(dim=1)).sum(dim=1).mean()
+    error = (true.reshape(len(true), -1) - 1) / 0.5 - said
+    if task.quantiles:
+        under, over = error.clamp_min(0), (-error).clamp_min(0)
+        q = torch.tensor(task.quantiles)
+        return 2 * (q * under + (1 - q) * over).mean()
+    return error.abs().mean()
+
+
+@pytest.mark.parametrize("task", [TASK, *ASKED[:4]], ids=lambda task: f"{task.target} {task.loss}")
+def test_what_is_not_known_costs_nothing(moving_sets, task, monkeypatch):
+    built = store.load(moving_sets / "train.zarr.zip", schema.GRAPHS)
+    batch = dataset.GraphSet(built, FEATURES, task).draw(4, None, np.random.default_rng(0))
+    of_video = task.level == "graph"
+    true = (batch.video_target if of_video else batch.target).clone()
+    known = torch.arange(len(true)) % 3 > 0
+    true[~known] = torch.nan
+    outputs = 3 if task.quantiles else true.shape[1] if of_video else 1
+    said = torch.randn(len(true), outputs, generator=torch.Generator().manual_seed(0))
+    said.requires_grad_()
+
+    net = network.build(NET, FEATURES, network.Head.of(task, 2))
+    of_nodes = said if not of_video else torch.zeros(len(batch.frame), 1)
+    output = network.Output(of_nodes, batch.distance[:0], said if of_video else None)
+    monkeypatch.setattr(net, "forward", lambda _: output)
+    batch = replace(batch, **{"video_target" if of_video else "target": true})
+    loss = train.loss_of(net, batch, task, RECIPE, 1.0, 0.5)
+    expected = cost(said[known], true[known], task)
+    torch.testing.assert_close(loss, expected)
+    (found,), (gradient,) = (torch.autograd.grad(each, said) for each in (loss, expected))
+    torch.testing.assert_close(found, gradient)
+    assert (found[known] != 0).any(), "test invalid"
 
 
 def test_a_training_may_begin_with_a_checkpoint_or_take_it_as_it_is(sets, tmp_path):
