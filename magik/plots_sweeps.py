@@ -1,8 +1,10 @@
 """Panels about sweeps: a score along one axis, of networks and of what they are compared with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from string import ascii_lowercase
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -132,16 +134,22 @@ def _places(table: pd.DataFrame, along: str) -> pd.Series:
 
 def _draw_curve(place: plots.Place, panel: Panel, data: Mapping[str, Any]) -> pd.DataFrame:
     axes = place.plot()
-    along = str(panel.along)
-    label = AXES.get(along, along.replace("_", " "))
-    score = str(panel.score)
-    unit = metrics.QUANTITIES[score].unit
-    named = NAMES.get(score, score.replace("_", " "))
-    value = named if unit == "1" else f"{named} ({unit})"
-    drawn = curve(axes, lines_of(data["sweep"], panel), label, value)
+    lines = lines_of(data["sweep"], panel)
+    drawn = curve(axes, lines, _label(str(panel.along)), _value(str(panel.score)))
     if panel.title:
         axes.set_title(panel.title, pad=3)
     return drawn
+
+
+def _label(along: str) -> str:
+    return AXES.get(along, along.rpartition(".")[2].replace("_", " "))
+
+
+def _value(score: str) -> str:
+    """Name of a score, with its unit."""
+    unit = metrics.QUANTITIES[score].unit
+    named = NAMES.get(score, score.replace("_", " "))
+    return named if unit == "1" else f"{named} ({unit})"
 
 
 NAMES = {
@@ -152,3 +160,51 @@ NAMES = {
 }
 
 PANELS: dict[str, plots.Drawer] = {"curve": _draw_curve}
+
+FIRST = (
+    *("mae_displacement_scaling", "mae_exponent", "mae_video_exponent", "mae_fractions"),
+    *("lnk", "edge_f1"),
+)
+"""What an experiment is judged by first: the first of these that its network has."""
+BESIDE = {"given_links": "given links", "constant": "constant guess"}
+"""What every sweep's networks are drawn beside, where there is such a score."""
+
+
+def overview(table: pd.DataFrame, axes: Sequence[str]) -> tuple[plots.Canvas, pd.DataFrame]:
+    """A sweep at a glance: the first score of every experiment along its axes of numbers.
+
+    Args:
+        table: `metrics.of_sweep`.
+        axes: those that are drawn along. A point is the mean over all values of the other axes;
+            where there is no other, it has a bar of one s.d. over seeds.
+
+    Returns:
+        The drawing, a panel for each score and axis, and its source data, for `plots.save`.
+    """
+    first = {
+        of: next(score for score in FIRST if score in set(rows["quantity"]))
+        for of, rows in table[table["method"] == "network"].groupby("of", sort=False)
+    }
+    panels = [(score, axis) for score in dict.fromkeys(first.values()) for axis in axes]
+    alone = len(metrics.axes_of_sweep(table)) == 1
+    sources = {}
+    with mpl.rc_context(plots.STYLE):
+        canvas, places = plots.lay_out("", ascii_lowercase[: len(panels)], 2, 0.6)
+        for (letter, place), (score, axis) in zip(places.items(), panels, strict=True):
+            scored = table[table["quantity"] == score]
+            scored = scored.assign(x=pd.to_numeric(scored[axis]))
+            of_network = scored["method"] == "network"
+            networks = [of for of, its_first in first.items() if its_first == score]
+            chosen = [(of, scored[of_network & (scored["of"] == of)]) for of in networks]
+            chosen += [(name, scored[scored["method"] == key]) for key, name in BESIDE.items()]
+            lines = pd.concat(
+                rows.groupby("x")["value"]
+                .agg(mean="mean", sd="std")
+                .reset_index()
+                .assign(series=name, network=name in networks, settled=True)
+                for name, rows in chosen
+                if len(rows)
+            )
+            lines.loc[~lines["network"] | (not alone), "sd"] = np.nan
+            sources[letter] = curve(place.plot(), lines, _label(axis), _value(score))
+    return canvas, plots.bind(sources)

@@ -6,8 +6,9 @@ points that differ in how objects are observed have one simulation.
 """
 
 import itertools
+import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
@@ -139,12 +140,10 @@ def _must_run_along(panel: Panel, points: list[Point], study: Study, where: str)
             f"(and crowding, {', '.join(COSTS)})"
         )
     for label in axes.get(panel.along, ()):
-        try:
-            float(label)
-        except ValueError:
+        if not _is_number(label):
             raise InputError(
                 f"{where}.along: '{panel.along}' has the value '{label}'; expected numbers"
-            ) from None
+            )
     _must_know_values(panel.where, axes, f"{where}.where")
     if panel.along in COSTS:
         left = [axis for axis in axes if axis not in panel.where]
@@ -245,7 +244,20 @@ def _must_know_values(wanted: Mapping[str, str], axes: Mapping[str, list[str]], 
             raise InputError(f"{where}: '{axis}' has no value '{label}'; it has {known}")
 
 
-def _axes_of(points: list[Point]) -> dict[str, list[str]]:
+def axes_of_numbers(points: Sequence[Point]) -> list[str]:
+    """The axes that a curve can run along: of two different numbers or more."""
+    labels = {axis: list(dict.fromkeys(each)) for axis, each in _axes_of(points).items()}
+    return [axis for axis, each in labels.items() if len(each) > 1 and all(map(_is_number, each))]
+
+
+def _is_number(label: str) -> bool:
+    try:
+        return math.isfinite(float(label))
+    except ValueError:
+        return False
+
+
+def _axes_of(points: Sequence[Point]) -> dict[str, list[str]]:
     """The value of each axis at every point."""
     return {axis: [point.place[axis] for point in points] for axis in points[0].place}
 

@@ -119,3 +119,33 @@ def test_a_curve_may_run_along_what_the_trainings_cost(table):
 def test_what_the_sweep_has_not_is_refused(table, settings, message):
     with pytest.raises(InputError, match=message):
         plots_sweeps.lines_of(table, panel(**settings))
+
+
+def test_a_sweep_is_drawn_at_a_glance_by_the_first_score_of_each(table):
+    """One axis: means and deviations over seeds; what a network is not judged by is left out."""
+    diffusion = table.assign(of="slow", quantity="mae_displacement_scaling")
+    given = diffusion[diffusion["method"] == "lap"].assign(method="given_links", value=0.02)
+    canvas, source = plots_sweeps.overview(pd.concat([table, diffusion, given]), ["dt"])
+    assert [axes.get_ylabel() for axes in canvas.axes] == [
+        "F1 of links",
+        "MAE of √(2D) (px/frame^½)",
+    ]
+    names = [[text.get_text() for text in axes.get_legend().get_texts()] for axes in canvas.axes]
+    assert names == [["ours", "theirs"], ["slow", "given links"]]
+    links = source[source["panel"] == "a"]
+    assert links["x"].tolist() == [1, 4, 16] * 2
+    np.testing.assert_allclose(links["y"], [0.895, 0.795, 0.695] * 2)
+    np.testing.assert_allclose(links["y_end"], 0.01 / np.sqrt(2))
+    of_diffusion = source[source["panel"] == "b"]
+    assert of_diffusion["y_end"].isna().tolist() == [False] * 3 + [True] * 3
+
+
+def test_along_one_of_several_axes_a_point_is_the_mean_over_the_others(table):
+    table = table[table["of"] == "ours"]
+    near, far = (table.assign(value=table["value"] - less) for less in (0.0, 0.2))
+    both = pd.concat([near, far], keys=["1", "2"], names=["reach"]).reset_index("reach")
+    both = both[["of", "dt", "reach", *table.columns[2:]]]
+    canvas, source = plots_sweeps.overview(both, ["dt", "reach"])
+    assert [axes.get_xlabel() for axes in canvas.axes] == ["sampling time Δt (frames)", "reach"]
+    np.testing.assert_allclose(source["y"], [0.795, 0.695, 0.595, 0.795, 0.595])
+    assert source["y_end"].isna().all(), "no spread over seeds"

@@ -324,3 +324,14 @@ def test_a_matrix_has_one_point_in_each_cell(settings, message):
         found = str(refused)
     assert message in found
     assert bool(message) == ("figures.drawn.panels.a" in found)
+
+
+def test_a_curve_can_run_along_axes_of_different_numbers():
+    points = [
+        sweeps.Point("a", f"a@{k}", {"dt": dt, "network": net, "seed": "1", "range": r})
+        for k, (dt, net, r) in enumerate(
+            [("0.5", "x", "0-1"), ("16", "y", "0-2"), ("16", "1", "1")]
+        )
+    ]
+    assert sweeps.axes_of_numbers(points) == ["dt"]
+    assert sweeps.axes_of_numbers(points[1:]) == []

@@ -306,7 +306,10 @@ def scores_of_figure(name):
 
 
 def results_of_sweep(name):
-    return [f"results/sweeps/{name}{part}" for part in (".csv", "_summary.csv", "_summary.html")]
+    parts = [".csv", "_summary.csv", "_summary.html"]
+    if sweeps.axes_of_numbers(points_here(name)):
+        parts += [f"_curves.{kind}" for kind in ("pdf", "png", "csv")]
+    return [f"results/sweeps/{name}{part}" for part in parts]
 
 
 @cache
@@ -316,7 +319,7 @@ def points_of(sweep):
     Points whose recordings are not here are left out, unless that were all.
     """
     points = []
-    for of, name, place in present(sweep) or swept.points[sweep]:
+    for of, name, place in points_here(sweep):
         experiment = study.experiments[name]
         dataset = study.datasets[experiment.dataset]
         crowding = None if dataset.cells else dataset.simulate.crowding
@@ -346,6 +349,11 @@ def absent_of(table):
 def present(sweep):
     """The points of a sweep whose recordings, if any, are on this machine."""
     return [point for point in swept.points[sweep] if here(point.experiment)]
+
+
+def points_here(sweep):
+    """Those, or all if that were none."""
+    return present(sweep) or swept.points[sweep]
 
 
 def results_of_sample(name):

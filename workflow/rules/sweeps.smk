@@ -38,6 +38,36 @@ rule sweep:
         "../scripts/sweep.py"
 
 
+rule sweep_curves:
+    # at a glance; figures of your own choice are drawn by `figures:`
+    input:
+        csv="results/sweeps/{sweep}.csv",
+    output:
+        pdf="results/sweeps/{sweep}_curves.pdf",
+        png=report(
+            "results/sweeps/{sweep}_curves.png",
+            caption="../report/sweep_curves.rst",
+            category="Sweeps",
+            labels={"sweep": "{sweep}", "as": "curves"},
+        ),
+        csv="results/sweeps/{sweep}_curves.csv",
+    log:
+        "results/logs/sweep_curves/{sweep}.log",
+    benchmark:
+        "results/benchmarks/sweep_curves/{sweep}.tsv"
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w, attempt: 1500 * attempt,
+        runtime=lambda w, attempt: 10 * attempt,
+    params:
+        axes=lambda w: sweeps.axes_of_numbers(points_here(w.sweep)),
+        code=code("sweep_curves"),
+    script:
+        "../scripts/sweep_curves.py"
+
+
 rule table:
     # networks side by side, at the tasks whose recordings are on this machine
     input:
