@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch_geometric.utils import scatter
 
 from magik.dataset import Batch
 
@@ -97,6 +96,14 @@ def at_ends(
     return summed
 
 
+def mean_of_graphs(
+    rows: Float[Tensor, "nodes width"], graph: Int[Tensor, " nodes"], n_graphs: int
+) -> Float[Tensor, "graphs width"]:
+    """Mean of the rows of each graph; that of no nodes is 0."""
+    nodes = rows.new_zeros(n_graphs).index_add_(0, graph, rows.new_ones(len(rows)))
+    return at_ends(rows, graph, n_graphs) / nodes.clamp_min(1)[:, None]
+
+
 class EdgeUpdate(nn.Module):
     """e'' = MLP([v_i, v_j, e]) (Methods, Eq. 1).
 
@@ -138,7 +145,6 @@ class Overall(nn.Module):
     def forward(
         self, u: Float[Tensor, "graphs width"], v: Float[Tensor, "nodes width"], batch: Batch
     ) -> Float[Tensor, "graphs width"]:
-        """Updated graph embeddings; the mean of no nodes is 0."""
-        mean = scatter(v, batch.graph, dim_size=batch.n_graphs, reduce="mean")
-        updated: Tensor = self.out(u + mean)
+        """Updated graph embeddings."""
+        updated: Tensor = self.out(u + mean_of_graphs(v, batch.graph, batch.n_graphs))
         return updated

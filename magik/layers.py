@@ -66,7 +66,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "ctc_metrics": ("aogm",),
     "zarr": ("store", "stacks"),
     "torch": SHELVES["learning"],
-    "torch_geometric": ("blocks", "rivals", "network"),
+    "torch_geometric": ("rivals",),
     "matplotlib": ("plots", "plots_cells", "plots_motion", "plots_sweeps", "plots_matrix"),
 }
 """The only modules that may import a foreign package."""

@@ -11,10 +11,9 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch_geometric.utils import scatter
 
 from magik import config, laplacian, rivals
-from magik.blocks import EdgeUpdate, Overall, at_ends, mlp
+from magik.blocks import EdgeUpdate, Overall, at_ends, mean_of_graphs, mlp
 from magik.dataset import Batch, send
 
 
@@ -430,9 +429,9 @@ def _scaled(score: Tensor, choice: Tensor, choices: int) -> tuple[Tensor, Tensor
 
     The sum is with "none", whose score is 0.
     """
-    top = scatter(score.detach(), choice, dim_size=choices, reduce="max").clamp_min(0)
+    top = score.new_zeros(choices).scatter_reduce_(0, choice, score.detach(), "amax")
     each = (score - top[choice]).exp()
-    return top, each, scatter(each, choice, dim_size=choices, reduce="sum") + (-top).exp()
+    return top, each, (-top).exp().index_add(0, choice, each)
 
 
 class Links(NamedTuple):
@@ -685,8 +684,7 @@ class MAGIKTracks(nn.Module):
         if self.graph_decoder:
             classes = of_object.softmax(dim=-1) if self.classes else of_object
             told = torch.cat([self.of_video(v), classes], dim=-1)
-            mean = scatter(told, batch.graph, dim_size=batch.n_graphs, reduce="mean")
-            of_video = self.graph_decoder(mean)
+            of_video = self.graph_decoder(mean_of_graphs(told, batch.graph, batch.n_graphs))
         return Output(
             node=of_object,
             edge=links[-1].weight().logit(eps=1e-6),

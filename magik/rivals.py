@@ -13,7 +13,6 @@ from collections.abc import Callable
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch_geometric.nn import TransformerConv
 
 from magik import config
 from magik.blocks import EdgeUpdate, GeluNorm, Overall, at_ends
@@ -93,6 +92,8 @@ class GraphTransformer(Block):
     """
 
     def __init__(self, settings: config.Network):
+        from torch_geometric.nn import TransformerConv  # twice what torch takes to import
+
         super().__init__(settings)
         width, heads = settings.encoder[-1], settings.heads
         self.node = TransformerConv(width, width // heads, heads, edge_dim=width)
