@@ -109,7 +109,7 @@ def fit(
         first = begin_with(net, start, task, settings, features)
         mean, sd = first.target_mean, first.target_sd
     net.to(device)
-    optimizer = torch.optim.Adam(net.parameters(), lr=recipe.learning_rate)
+    optimizer = torch.optim.Adam(net.parameters(), lr=recipe.learning_rate, fused=True)
     said: dict[str, Any] = {
         "task": task.model_dump(mode="json"),
         "network": settings.model_dump(mode="json"),
