@@ -176,7 +176,8 @@ def overview(table: pd.DataFrame, axes: Sequence[str]) -> tuple[plots.Canvas, pd
     Args:
         table: `metrics.of_sweep`.
         axes: those that are drawn along. A point is the mean over all values of the other axes;
-            where there is no other, it has a bar of one s.d. over seeds.
+            where there is no other, it has a bar of one s.d. over seeds. Tiers stay apart; what
+            networks are drawn beside is the mean over their experiments.
 
     Returns:
         The drawing, a panel for each score and axis, and its source data, for `plots.save`.
@@ -187,24 +188,21 @@ def overview(table: pd.DataFrame, axes: Sequence[str]) -> tuple[plots.Canvas, pd
     }
     panels = [(score, axis) for score in dict.fromkeys(first.values()) for axis in axes]
     alone = len(metrics.axes_of_sweep(table)) == 1
+    several_tiers = table["tier"].nunique() > 1
     sources = {}
     with mpl.rc_context(plots.STYLE):
         canvas, places = plots.lay_out("", ascii_lowercase[: len(panels)], 2, 0.6)
         for (letter, place), (score, axis) in zip(places.items(), panels, strict=True):
             scored = table[table["quantity"] == score]
-            scored = scored.assign(x=pd.to_numeric(scored[axis]))
             of_network = scored["method"] == "network"
-            networks = [of for of, its_first in first.items() if its_first == score]
-            chosen = [(of, scored[of_network & (scored["of"] == of)]) for of in networks]
-            chosen += [(name, scored[scored["method"] == key]) for key, name in BESIDE.items()]
-            lines = pd.concat(
-                rows.groupby("x")["value"]
-                .agg(mean="mean", sd="std")
-                .reset_index()
-                .assign(series=name, network=name in networks, settled=True)
-                for name, rows in chosen
-                if len(rows)
-            )
+            judged = of_network & (scored["of"].map(first) == score)
+            series = scored["of"].where(judged, scored["method"].map(BESIDE))
+            if several_tiers:
+                series += ", " + scored["tier"]
+            rows = scored.assign(series=series, network=of_network, x=pd.to_numeric(scored[axis]))
+            lines = rows.groupby(["series", "network", "x"])["value"].agg(mean="mean", sd="std")
+            lines = lines.reset_index().assign(settled=True)
             lines.loc[~lines["network"] | (not alone), "sd"] = np.nan
+            lines = lines.sort_values("network", ascending=False, kind="stable")
             sources[letter] = curve(place.plot(), lines, _label(axis), _value(score))
     return canvas, plots.bind(sources)

@@ -27,7 +27,7 @@ def table() -> pd.DataFrame:
         for quantity in ("edge_f1", "candidate_f1")
     ]
     columns = ["of", "dt", "crowding", "seed", "quantity", "method", "value"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).assign(tier="coordinates")
 
 
 def panel(**settings) -> Panel:
@@ -149,3 +149,15 @@ def test_along_one_of_several_axes_a_point_is_the_mean_over_the_others(table):
     assert [axes.get_xlabel() for axes in canvas.axes] == ["sampling time Δt (frames)", "reach"]
     np.testing.assert_allclose(source["y"], [0.795, 0.695, 0.595, 0.795, 0.595])
     assert source["y_end"].isna().all(), "no spread over seeds"
+
+
+def test_tiers_are_no_seeds_of_each_other_at_a_glance(table):
+    table = table[table["of"] == "ours"]
+    images = table.assign(tier="images", value=table["value"] - 0.3)
+    _, source = plots_sweeps.overview(pd.concat([table, images]), ["dt"])
+    assert source["series"].str.split(":").str[0].unique().tolist() == [
+        "ours, coordinates",
+        "ours, images",
+    ]
+    np.testing.assert_allclose(source["y"], [0.895, 0.795, 0.695, 0.595, 0.495, 0.395])
+    np.testing.assert_allclose(source["y_end"], 0.01 / np.sqrt(2))
