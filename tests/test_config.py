@@ -293,6 +293,16 @@ def test_a_scale_overlays_the_defaults():
     assert tiny.datasets["brownian"].graph == paper.datasets["brownian"].graph
 
 
+def test_the_scale_paper_trains_as_long_as_the_paper():
+    """Methods: 100 epochs of 1,024 samples, on a GPU; of every network that sees simulations."""
+    paper = study(scale="paper")
+    for name, one in paper.experiments.items():
+        recipe = paper.recipes[one.recipe]
+        if recipe.epochs and not paper.datasets[one.dataset].cells:
+            trained = (recipe.epochs, recipe.samples_per_epoch, recipe.device)
+            assert trained == (100, 1024, "auto"), name
+
+
 def test_an_experiment_named_as_a_setting_is_merged_like_any_other():
     """`diffusivity` is an experiment and a setting; only the setting is one value."""
     changed = study(experiments={"diffusivity": {"predict": {"window": 7}}})
