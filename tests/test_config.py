@@ -1,6 +1,7 @@
 """A wrong setting is refused before any job starts, in one line that helps."""
 
 import copy
+import itertools
 from pathlib import Path
 
 import pytest
@@ -301,6 +302,19 @@ def test_the_scale_paper_trains_as_long_as_the_paper():
         if recipe.epochs and not paper.datasets[one.dataset].cells:
             trained = (recipe.epochs, recipe.samples_per_epoch, recipe.device)
             assert trained == (100, 1024, "auto"), name
+
+
+def test_a_larger_scale_has_no_less_data():
+    """In any split of any data set."""
+
+    def videos(scale: str) -> dict[tuple[str, str], int]:
+        datasets = study(scale=scale).datasets.items()
+        return {(name, split): of.of_split(split)[1]
+                for name, of in datasets if not of.cells for split in config.SPLITS}  # fmt: skip
+
+    grown = [videos(scale) for scale in ("tiny", "laptop", "workstation", "paper")]
+    for smaller, larger in itertools.pairwise(grown):
+        assert not {of: n for of, n in smaller.items() if larger[of] < n}
 
 
 def test_an_experiment_named_as_a_setting_is_merged_like_any_other():
