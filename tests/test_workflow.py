@@ -305,6 +305,16 @@ def test_points_of_a_sweep_share_their_simulations(fresh):
 
 
 @slow
+def test_floors_of_motion_share_what_their_points_share(fresh):
+    """Another graph is built from the same localizations, from which the trees learn, too."""
+    of = ["holography_model", "switching"]  # trees learn classes; D that switches has a law
+    sweep = {"of": of, "grid": {"dataset.graph.radius": [0.1, 0.2]}}
+    plan = fresh.plan("mine", *fresh.overlay({"sweep": {"mine": sweep}}))
+    assert plan["floor_motion"] == 2 * 2
+    assert plan["observe"] == plan["simulate"] == 2 * 3  # training, validation, test
+
+
+@slow
 def test_the_link_free_floor_is_made_where_it_is_asked_for(fresh):
     assert not fresh.plan("crowding")["floor_link_free"]
     words = fresh.overlay({"datasets": {"crowded": {"link_free": {"videos": 2}}}})

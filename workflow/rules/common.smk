@@ -417,10 +417,11 @@ def truth_of(wildcards):
     return f"results/data/{owner}/{wildcards.split}/truth.zarr.zip"
 
 
-def localizations_of(wildcards):
+def localizations_of(wildcards, split=None):
     """The localizations that a data set's graphs are built from; points of a sweep may share."""
     owner = swept.owner(wildcards.dataset, "localizations")
-    return f"results/data/{owner}/{wildcards.split}/{wildcards.tier}/localizations.zarr.zip"
+    split = split or wildcards.split
+    return f"results/data/{owner}/{split}/{wildcards.tier}/localizations.zarr.zip"
 
 
 def start_of(wildcards):

@@ -31,11 +31,8 @@ rule floor_motion:
     # the same for exponents, models, and D that switches
     input:
         localizations=localizations_of,
-        # trees learn from them; the others know the law
-        training=lambda w: (
-            f"results/data/{w.dataset}/"
-            f"{'train' if w.floor == 'fractions' else w.split}/{w.tier}/localizations.zarr.zip"
-        ),
+        # trees learn from them, as the network does; the others know the law
+        training=lambda w: localizations_of(w, "train") if w.floor == "fractions" else [],
     output:
         floors="results/data/{dataset}/{split}/{tier}/floors_{floor}.zarr.zip",
     log:
