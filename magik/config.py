@@ -1003,6 +1003,13 @@ class Figure(Section):
     panels: dict[Annotated[str, Field(pattern=r"^[a-z]$")], Panel] = Field(min_length=1)
 
 
+OF_TABLES = ("x", "y", "z", "intensity", "relative_intensity")
+"""Node features that a user's table of localizations may have without a word in `columns`."""
+
+OF_MOVIES = (*OF_TABLES, "mass", "size", "eccentricity")
+"""Those of the spots that are found in a user's movie (`localize.DESCRIPTORS`)."""
+
+
 class Sample(Section):
     """A user's own recording: movie, localizations or cells, with its physical units."""
 
@@ -1183,6 +1190,7 @@ class Study(Section):
                 raise ValueError(
                     f"samples.{name}.experiment: '{sample.experiment}' has no tier 'coordinates'"
                 )
+            self._features_are_there(name, sample)
         for index, number in enumerate(self.published):
             _must_know(f"published.{index}.experiment", number.experiment, self.experiments)
         return self
@@ -1251,6 +1259,20 @@ class Study(Section):
                 f"{where}.linking.parents = {linking.parents}, but the network of "
                 f"'{experiment}' chooses one parent at most (loss: parent_choice); things that "
                 "merge need a network trained with binary_cross_entropy"
+            )
+
+    def _features_are_there(self, name: str, sample: Sample) -> None:
+        """Refuse a movie or table that can never have what its network sees of localizations."""
+        named = [ours for ours in sample.columns if ours not in ("frame", *OF_TABLES)]
+        known = OF_MOVIES if sample.movie else (*OF_TABLES, *named)
+        seen = self.experiments[sample.experiment].features.node
+        lacking = [feature for feature in seen if feature not in known]
+        if lacking and not sample.cells:
+            raise ValueError(
+                f"samples.{name}: experiment '{sample.experiment}' sees {', '.join(lacking)} of "
+                f"every localization, but a {'movie' if sample.movie else 'table'} gives "
+                f"{', '.join(known)}. Choose an experiment that does not"
+                + ("" if sample.movie else f", or say columns: {{{lacking[0]}: <its name>}}")
             )
 
     def _task_fits(self, name: str, experiment: Experiment) -> None:

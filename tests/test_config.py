@@ -95,6 +95,19 @@ def test_what_ships_is_accepted_at_every_scale(scale):
             | {"experiments": {"diffusivity_without_intensity": {"tiers": ["images"]}}},
             "samples.mine.experiment: 'diffusivity_without_intensity' has no tier 'coordinates'",
         ),
+        (
+            sample(experiment="holography_model"),
+            "samples.mine: experiment 'holography_model' sees refractive_index of every "
+            "localization, but a movie gives x, y, z, intensity, relative_intensity, mass, size, "
+            "eccentricity. Choose an experiment that does not",
+        ),
+        (
+            sample(movie=None, table="t.csv", experiment="holography_model_images")
+            | {"experiments": {"holography_model_images": {"tiers": ["coordinates", "images"]}}},
+            "sees refractive_index, area of every localization, but a table gives x, y, z, "
+            "intensity, relative_intensity. Choose an experiment that does not, or say columns: "
+            "{refractive_index: <its name>}",
+        ),
         (sample(pixelsize_um=1, pixel_size_um=None), "Did you mean 'pixel_size_um'?"),
         (
             published(experiment="x"),
@@ -230,6 +243,12 @@ def test_cells_are_told_of_their_own_settings():
         assert message in str(refused.value)
     with pytest.raises(InputError, match="write columns into cells"):
         study(**sample(movie=None, cells={"table": "t.csv"}, columns={"frame": "t"}))
+
+
+def test_a_table_may_have_any_feature_whose_column_is_named():
+    columns = {"frame": "t", "refractive_index": "n"}
+    given = sample(movie=None, table="t.csv", columns=columns, experiment="holography_model")
+    assert study(**given).samples["mine"].columns == columns
 
 
 def test_a_recording_that_is_not_there_is_refused(tmp_path):
