@@ -63,7 +63,7 @@ DRAWN = {
     "true_tracks": ["tracks"],
     "predicted_tracks": ["tracks", "scores"],
     "division": ["tracks", "cells"],
-    "confusion": ["predictions", "scores"],
+    "confusion": ["predictions"],
     "depth_graph": ["graphs", "localizations"],
     "trace": ["predictions", "localizations", "change_points"],
     "neighbours": ["movie", "graphs", "localizations"],
