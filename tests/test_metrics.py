@@ -1,6 +1,7 @@
 """Scores of drawn examples, and the tables that carry them."""
 
 import json
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -443,3 +444,11 @@ def test_a_sweep_is_one_tidy_table_that_comes_back_as_written(tmp_path, found, p
     kept = again[(again["tier"] != "another") & (again["dt"] == "4")]
     kept = kept[(kept["method"] == "network") & (kept["quantity"] == "mae_displacement_scaling")]
     assert kept["mean"].tolist() == pytest.approx([each.mean()]), "tiers are no seeds"
+
+
+def test_the_report_explains_every_column_of_the_scores(found, predictions):
+    caption = (Path(__file__).parents[1] / "workflow/report/scores.rst").read_text("utf-8")
+    table = metrics.collect([run(0, found, predictions)])
+    assert [
+        name for name in table if name not in metrics.CASE and f"``{name}``" not in caption
+    ] == []

@@ -234,7 +234,7 @@ rule sample_exponents:
     output:
         csv=report(
             "results/samples/{sample}/localizations.csv",
-            caption="../report/sample_table.rst",
+            caption="../report/sample_exponents.rst",
             category="Recordings",
             subcategory="{sample}",
             labels={"result": "localizations with exponent (CSV)"},
