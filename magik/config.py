@@ -818,7 +818,7 @@ class Experiment(Section):
     on_demand: bool = Field(
         False,
         description="left out of the target `all` and of results/scores.csv: made where a figure "
-        "that shows it is asked for by name",
+        "or score table that has it is asked for by name",
     )
     start: str | None = Field(
         None,
@@ -1139,6 +1139,9 @@ class Study(Section):
     figures: dict[Name, Figure] = {}
     sweep: dict[Name, Sweep] = {}
     tables: dict[Name, Table] = {}
+    scores: dict[Name, tuple[Name, ...]] = Field(
+        {}, description="score tables by name: the experiments in each, also those on demand"
+    )
     samples: dict[Name, Sample] = {}
     published: tuple[Published, ...] = ()
 
@@ -1156,6 +1159,15 @@ class Study(Section):
                 raise ValueError(f"tables.{name}: a figure, sweep or sample has this name too")
             for sweep_name in table.sweeps:
                 _must_know(f"tables.{name}.sweeps", sweep_name, self.sweep)
+        for name, listed in self.scores.items():
+            taken = (self.figures, self.sweep, self.tables, self.samples)
+            if any(name in named for named in taken):
+                raise ValueError(
+                    f"scores.{name}: a figure, sweep, table or sample has this name too"
+                )
+            _once(f"scores.{name}", listed)
+            for each in listed:
+                _must_know(f"scores.{name}", each, self.experiments)
         for name, figure in self.figures.items():
             for letter, panel in figure.panels.items():
                 where = f"figures.{name}.panels.{letter}"

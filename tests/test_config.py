@@ -109,6 +109,12 @@ def test_what_ships_is_accepted_at_every_scale(scale):
             "{refractive_index: <its name>}",
         ),
         (sample(pixelsize_um=1, pixel_size_um=None), "Did you mean 'pixel_size_um'?"),
+        ({"scores": {"mine": ["exponnt"]}}, "scores.mine: no 'exponnt'. Did you mean 'exponent'?"),
+        ({"scores": {"mine": ["exponent"] * 2}}, "scores.mine: 'exponent' stands there twice"),
+        (
+            {"scores": {"crowding": ["exponent"]}},
+            "scores.crowding: a figure, sweep, table or sample has this name too",
+        ),
         (
             published(experiment="x"),
             "published.0.experiment: no 'x'. Known: ",
@@ -336,6 +342,19 @@ def test_a_larger_scale_has_no_less_data():
         assert not {of: n for of, n in smaller.items() if larger[of] < n}
 
 
+def test_one_table_has_every_task_of_motion():
+    """But those that sweeps repeat, and those that serve recordings."""
+    given = study()
+    about = {
+        name
+        for name, one in given.experiments.items()
+        if given.tasks[one.task].target in ("exponent", "fractions") or one.task == "switching"
+    }
+    repeated = {of for sweep in given.sweep.values() for of in sweep.of}
+    listed = {name for name in about - repeated if not name.startswith("recordings")}
+    assert set(given.scores["motion_scores"]) == listed
+
+
 def test_an_experiment_named_as_a_setting_is_merged_like_any_other():
     """`diffusivity` is an experiment and a setting; only the setting is one value."""
     changed = study(experiments={"diffusivity": {"predict": {"window": 7}}})
@@ -389,6 +408,7 @@ def test_a_scale_says_nothing_of_what_the_file_does_not_have():
     file = copy.deepcopy(SHIPPED)
     file["figures"] = {"fig4": file["figures"]["fig4"]}
     file["samples"], file["published"], file["sweep"], file["tables"] = {}, [], {}, {}
+    file["scores"] = {}
     kept = ("diffusivity", "diffusion_map")
     file["experiments"] = {name: file["experiments"][name] for name in kept}
     file["datasets"] = {name: file["datasets"][name] for name in ("brownian", "landscape")}

@@ -222,7 +222,7 @@ def test_every_scale_can_be_planned(fresh, scale):
     water = SHIPPED["samples"]["water"]
     asked = {"alpha": "exponent", "parts": "model_fractions"}
     samples = {name: water | {"experiment": of} for name, of in asked.items()}
-    targets = ["all", *SHIPPED["figures"], *SHIPPED["tables"], "crowding"]
+    targets = ["all", *SHIPPED["figures"], *SHIPPED["tables"], *SHIPPED["scores"], "crowding"]
     targets += ["results/weights/recordings.md"]
     floor = {"crowded": {"link_free": {}}}  # off unless asked for
     overlay = fresh.overlay({"samples": samples, "datasets": floor})
@@ -282,6 +282,15 @@ def test_a_figure_plans_what_it_needs_and_no_more(fresh, figure, trainings):
     plan = fresh.plan(figure)
     assert plan["train"] == trainings
     assert not plan.keys() & {"render", "localize", "sample_predict", "scores"}
+
+
+@slow
+def test_a_score_table_has_all_trainings_of_its_experiments(fresh):
+    """Seven experiments of one tier, four of two; of one seed each."""
+    plan = fresh.plan("motion_scores")
+    assert plan["train"] == plan["score_motion"] == 7 + 4 * 2
+    assert plan["named_scores"] == 1
+    assert not plan.keys() & {"figure", "scores"}
 
 
 @slow

@@ -210,6 +210,40 @@ rule scores:
         "../scripts/scores.py"
 
 
+rule named_scores:
+    # of the experiments that config.yaml lists, also of those left out of the table of all
+    input:
+        scores=lambda w: [f"{run}/scores.csv" for run in runs_of(study.scores[w.scores])],
+    output:
+        csv=report(
+            "results/scores/{scores}.csv",
+            caption="../report/scores.rst",
+            category="Scores",
+            labels={"table": "{scores}", "as": "CSV"},
+        ),
+        html=report(
+            "results/scores/{scores}.html",
+            caption="../report/scores.rst",
+            category="Scores",
+            labels={"table": "{scores}", "as": "page"},
+        ),
+    log:
+        "results/logs/named_scores/{scores}.log",
+    benchmark:
+        "results/benchmarks/named_scores/{scores}.tsv"
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w, attempt: 1000 * attempt,
+        runtime=lambda w, attempt: 5 * attempt,
+    params:
+        published=[number.model_dump(mode="json") for number in study.published],
+        code=code("scores"),
+    script:
+        "../scripts/scores.py"
+
+
 rule figure_scores:
     # of what a figure shows, also where that is left out of the table of all
     input:
