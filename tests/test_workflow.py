@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -482,6 +483,34 @@ def test_a_network_ships_with_its_card(copy):
     assert "| mae_displacement_scaling (px/frame^½) |" in card
     assert "| edge_f1 |" in card, "a score without a unit"
     assert "scale `tiny`" in card
+
+
+@slow
+def test_recordings_are_asked_for_exponents(tmp_path):
+    """Of each localization, and of the whole: networks are trained, and all files are there."""
+    project = Project(tmp_path / "magik")
+    walk = np.random.default_rng(0).normal(size=(2, 20, 3)).cumsum(axis=1) + 20
+    columns = {"frame": np.repeat(np.arange(20), 3), "x": walk[0].ravel(), "y": walk[1].ravel()}
+    pd.DataFrame(columns).to_csv(project.folder / "data" / "walk.csv", index=False)
+    one = {"table": "data/walk.csv", "pixel_size_um": 0.1, "frame_interval_s": 0.03}
+    of = {"alpha": "recordings_exponents", "whole": "recordings_shared_exponent"}
+    settings = {
+        "samples": {name: one | {"experiment": experiment} for name, experiment in of.items()},
+        # they may as well learn from the same videos
+        "experiments": {of["alpha"]: {"dataset": SHIPPED["experiments"][of["whole"]]["dataset"]}},
+    }
+    project.make("alpha", "whole", *project.overlay(settings), "--cores", "2")
+
+    results = project.folder / "results" / "samples"
+    texts = {name: (results / name / "summary.json").read_text() for name in of}
+    told = {name: json.loads(text, parse_constant=pytest.fail) for name, text in texts.items()}
+    assert told["alpha"]["localizations"] == told["whole"]["localizations"] == 60
+    assert {"median", "mean"} < told["alpha"]["exponent"].keys()
+    assert "value" in told["whole"]["exponent"]
+    rows = pd.read_csv(results / "alpha" / "localizations.csv")
+    assert rows["exponent"].between(rows["exponent_lower"], rows["exponent_upper"]).all()
+    assert len(pd.read_parquet(results / "alpha" / "localizations.parquet")) == len(rows) == 60
+    assert pd.read_csv(results / "whole" / "video.csv")["quantity"].tolist() == ["exponent"]
 
 
 @slow
