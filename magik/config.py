@@ -985,7 +985,6 @@ _ONLY_FOR: dict[str, tuple[str, ...]] = {
 
 _NEEDED = (
     ("map", "duration"),
-    ("attention_tracks", "head"),
     *((kind, name) for kind in _OF_SWEEPS for name in ("along", "score", "experiments")),
     ("matrix", "rows"),
 )

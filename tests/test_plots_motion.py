@@ -375,7 +375,7 @@ def test_heads_beside_one_another_share_their_colours_and_one_alone_has_its_own(
     np.testing.assert_allclose(large, (0, weight[0, 7]), rtol=0.02)
 
 
-def test_trajectories_have_the_colours_of_one_head(seen):
+def test_trajectories_have_the_colours_of_one_head_or_of_each(seen):
     _, source = draw(seen, {"panel": "attention_tracks", "head": 3})
     weight = seen["attention"]["attention"].to_numpy()[1, 2]
     x, y = (seen["localizations"][name].to_numpy() for name in ("x", "y"))
@@ -383,6 +383,14 @@ def test_trajectories_have_the_colours_of_one_head(seen):
     np.testing.assert_allclose(rows(source, "node attention of head 3")["value"], weight[inside])
     steps = rows(source, "step of a trajectory")
     np.testing.assert_array_equal(steps["frame_end"] - steps["frame"], 1)
+    canvas, source = draw(seen, {"panel": "attention_tracks"})
+    for head, of_head in enumerate(seen["attention"]["attention"].to_numpy()[1], start=1):
+        own = rows(source, f"node attention of head {head}")
+        np.testing.assert_allclose(own["value"], of_head[inside])
+    assert len(rows(source, "step of a trajectory")) == 3 * len(steps)
+    assert len(rows(source, "target")) == 1
+    whole = next(axes for axes in canvas.axes if axes.get_title() == "true trajectories, heads 1-3")
+    assert len(whole.child_axes) == 3
 
 
 def test_contrast_is_of_every_head(seen):
@@ -401,7 +409,6 @@ def test_contrast_is_of_every_head(seen):
     ("panel", "message"),
     [
         ({"panel": "map"}, "a panel of kind 'map' needs a duration"),
-        ({"panel": "attention_tracks"}, "a panel of kind 'attention_tracks' needs a head"),
         ({"panel": "frame", "head": 2}, "head belongs to a panel of kind 'attention' or"),
         ({"panel": "trace", "motion": "fbm"}, "motion belongs to a panel of kind 'frame' or"),
     ],
@@ -416,7 +423,7 @@ def test_every_text_is_legible_and_inside_the_figure(seen, switching, fractions)
     parts = [
         (seen, [{"panel": "neighbours"}, {"panel": "target_graph"}, {"panel": "attention"},
                 {"panel": "target_zoom"}, {"panel": "attention_tracks", "head": 2},
-                {"panel": "contrast"}]),
+                {"panel": "attention_tracks"}, {"panel": "contrast"}]),
         ({"predictions": predictions, "localizations": localizations, "change_points": UNCHANGED},
          [{"panel": "trace"}]),
         ({"video_predictions": fractions}, [{"panel": "confusion"}]),
