@@ -13,7 +13,7 @@ from magik import job, store
 LINE = "| {} |"
 COMPARED = {
     "network": "network",
-    "given_links": "floor: given links",
+    "given_links": "given the true links",
     "classical": "best that links first",
     "constant": "constant guess",
     "paper": "paper",

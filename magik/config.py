@@ -818,7 +818,7 @@ class Experiment(Section):
     on_demand: bool = Field(
         False,
         description="left out of the target `all` and of results/scores.csv: made where a figure "
-        "that shows it is asked for by name",
+        "or score table that has it is asked for by name",
     )
     start: str | None = Field(
         None,
@@ -985,7 +985,6 @@ _ONLY_FOR: dict[str, tuple[str, ...]] = {
 
 _NEEDED = (
     ("map", "duration"),
-    ("attention_tracks", "head"),
     *((kind, name) for kind in _OF_SWEEPS for name in ("along", "score", "experiments")),
     ("matrix", "rows"),
 )
@@ -1001,6 +1000,13 @@ class Figure(Section):
     title: str
     tier: Tier = "coordinates"
     panels: dict[Annotated[str, Field(pattern=r"^[a-z]$")], Panel] = Field(min_length=1)
+
+
+OF_TABLES = ("x", "y", "z", "intensity", "relative_intensity")
+"""Node features that a user's table of localizations may have without a word in `columns`."""
+
+OF_MOVIES = (*OF_TABLES, "mass", "size", "eccentricity")
+"""Those of the spots that are found in a user's movie (`localize.DESCRIPTORS`)."""
 
 
 class Sample(Section):
@@ -1132,6 +1138,9 @@ class Study(Section):
     figures: dict[Name, Figure] = {}
     sweep: dict[Name, Sweep] = {}
     tables: dict[Name, Table] = {}
+    scores: dict[Name, tuple[Name, ...]] = Field(
+        {}, description="score tables by name: the experiments in each, also those on demand"
+    )
     samples: dict[Name, Sample] = {}
     published: tuple[Published, ...] = ()
 
@@ -1149,6 +1158,15 @@ class Study(Section):
                 raise ValueError(f"tables.{name}: a figure, sweep or sample has this name too")
             for sweep_name in table.sweeps:
                 _must_know(f"tables.{name}.sweeps", sweep_name, self.sweep)
+        for name, listed in self.scores.items():
+            taken = (self.figures, self.sweep, self.tables, self.samples)
+            if any(name in named for named in taken):
+                raise ValueError(
+                    f"scores.{name}: a figure, sweep, table or sample has this name too"
+                )
+            _once(f"scores.{name}", listed)
+            for each in listed:
+                _must_know(f"scores.{name}", each, self.experiments)
         for name, figure in self.figures.items():
             for letter, panel in figure.panels.items():
                 where = f"figures.{name}.panels.{letter}"
@@ -1183,6 +1201,7 @@ class Study(Section):
                 raise ValueError(
                     f"samples.{name}.experiment: '{sample.experiment}' has no tier 'coordinates'"
                 )
+            self._features_are_there(name, sample)
         for index, number in enumerate(self.published):
             _must_know(f"published.{index}.experiment", number.experiment, self.experiments)
         return self
@@ -1251,6 +1270,20 @@ class Study(Section):
                 f"{where}.linking.parents = {linking.parents}, but the network of "
                 f"'{experiment}' chooses one parent at most (loss: parent_choice); things that "
                 "merge need a network trained with binary_cross_entropy"
+            )
+
+    def _features_are_there(self, name: str, sample: Sample) -> None:
+        """Refuse a movie or table that can never have what its network sees of localizations."""
+        named = [ours for ours in sample.columns if ours not in ("frame", *OF_TABLES)]
+        known = OF_MOVIES if sample.movie else (*OF_TABLES, *named)
+        seen = self.experiments[sample.experiment].features.node
+        lacking = [feature for feature in seen if feature not in known]
+        if lacking and not sample.cells:
+            raise ValueError(
+                f"samples.{name}: experiment '{sample.experiment}' sees {', '.join(lacking)} of "
+                f"every localization, but a {'movie' if sample.movie else 'table'} gives "
+                f"{', '.join(known)}. Choose an experiment that does not"
+                + ("" if sample.movie else f", or say columns: {{{lacking[0]}: <its name>}}")
             )
 
     def _task_fits(self, name: str, experiment: Experiment) -> None:

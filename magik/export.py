@@ -170,6 +170,8 @@ def motion_summary(
 ) -> dict[str, Any]:
     """The same of exponents, or of what a recording as a whole is said to be; JSON values.
 
+    The ends of an interval are left out where there is none, as of a recording of several windows.
+
     Args:
         predictions: PREDICTIONS of α, or VIDEO_PREDICTIONS.
         localizations: LOCALIZATIONS of one video.
@@ -185,7 +187,8 @@ def motion_summary(
     else:
         for row in video_table(predictions).to_dict("records"):
             quantity, of = row.pop("quantity"), row.pop("of")
-            said[f"{quantity}_of_{of}" if of else quantity] = row
+            known = {name: number for name, number in row.items() if np.isfinite(number)}
+            said[f"{quantity}_of_{of}" if of else quantity] = known
     warnings = [
         *_warnings(seen, trained_on, "the results"),
         *_exponent_warning(alpha, trained_on),
@@ -317,6 +320,7 @@ def _intensity_warning(localizations: xr.Dataset, trained_on: Mapping[str, Any])
 
 
 def save_summary(content: Mapping[str, Any], path: str | Path) -> None:
-    """Write a summary as JSON; whole or not at all."""
+    """Write a summary as JSON, which has no NaN; whole or not at all."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     with job.whole(path) as aside:
-        aside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        aside.write_text(f"{text}\n", "utf-8")

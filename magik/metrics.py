@@ -119,6 +119,8 @@ def of_run(
         Columns `COLUMNS`.
     """
     rows = [*node_scores(predictions, found), *link_scores(found), *link_free_scores(link_free)]
+    truth = physics.displacement_scaling(found["truth"].values.astype(float))
+    rows += _coverage_scores(predictions, truth)
     if link_free is not None:
         first = [_first(each, link_free) for each in (predictions, found)]
         rows += _of_first([*node_scores(*first), *link_scores(first[1])], link_free)
@@ -175,9 +177,7 @@ def of_motion(
             rows.append(_row("accuracy", method, value, videos))
     if simulate.motion == "switching":
         rows += _change_point_scores(said, estimates, simulate)
-    if "lower" in predictions:
-        lower, upper = (predictions[end].to_numpy() for end in ("lower", "upper"))
-        rows.append(_row("coverage", "network", coverage(lower, upper, truth), int(known.sum())))
+    rows += _coverage_scores(predictions, truth)
     rows += [_row(name, "localization", value) for name, value in (quality or {}).items()]
     return _table(rows, experiment, tier, seed)
 
@@ -221,11 +221,24 @@ def accuracy(
 
 def coverage(
     lower: Float[np.ndarray, "*n"], upper: Float[np.ndarray, "*n"], truth: Float[np.ndarray, "*n"]
-) -> float:
-    """Share of the known truths that lie within their interval; NaN if none is known."""
-    known = np.isfinite(truth)
+) -> tuple[float, int]:
+    """Share of the truths that lie within their interval, and how many of them there are.
+
+    What has no interval, as a video of several windows, or no known truth does not count; NaN if
+    nothing does.
+    """
+    known = np.isfinite(truth) & np.isfinite(lower) & np.isfinite(upper)
     inside = (lower <= truth) & (truth <= upper)
-    return float(inside[known].mean()) if known.any() else np.nan
+    return (float(inside[known].mean()) if known.any() else np.nan), int(known.sum())
+
+
+def _coverage_scores(predictions: xr.Dataset, truth: np.ndarray) -> list[dict[str, object]]:
+    """How many truths lie within the intervals of the network; nothing where it gives none."""
+    if "lower" not in predictions:
+        return []
+    lower, upper = (predictions[end].to_numpy().astype(float) for end in ("lower", "upper"))
+    value, n = coverage(lower, upper, truth)
+    return [_row("coverage", "network", value, n)]
 
 
 def of_linking(

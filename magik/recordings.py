@@ -4,7 +4,7 @@ Everything is checked here, at the border, so that no later stage meets a damage
 position that is not a number. `magik.export` turns results back to µm and s.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +152,31 @@ def read_table(path: str | Path, columns: Mapping[str, str], pixel_size_um: floa
         first,
         detections.reach(data),
     )
+
+
+def must_have(
+    localizations: xr.Dataset, features: Sequence[str], sample: str, path: str | Path
+) -> None:
+    """Refuse localizations without what a network sees of them, before it is trained.
+
+    Args:
+        localizations: LOCALIZATIONS.
+        features: of nodes, that the network sees. Without z all lie at z = 0 (`magik.graphs`).
+        sample: name of the recording.
+        path: of the table that they were read from.
+
+    Raises:
+        InputError: naming the table, the sample, what is missing and what there is.
+    """
+    there = [str(name) for name, of in localizations.items() if of.dims == ("localization",)]
+    needed = ["intensity" if name == "relative_intensity" else name for name in features]
+    lacking = [name for name in dict.fromkeys(needed) if name not in (*there, "z")]
+    if lacking:
+        raise InputError(
+            f"{path}: no {' and no '.join(lacking)}, which the network of samples.{sample} sees "
+            f"of every localization; it has {', '.join(there)}. Name the column, as in columns: "
+            f"{{{lacking[0]}: <its name>}}, or choose another experiment"
+        )
 
 
 def _choose(table: pd.DataFrame, columns: Mapping[str, str], path: Path) -> dict[str, str]:

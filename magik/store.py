@@ -37,6 +37,7 @@ PACKAGES = (
     "deeptrack",
     "trackpy",
     "scikit-image",
+    "scikit-learn",
     "torch",
     "torch-geometric",
 )

@@ -1,6 +1,7 @@
 """A wrong setting is refused before any job starts, in one line that helps."""
 
 import copy
+import itertools
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,26 @@ def test_what_ships_is_accepted_at_every_scale(scale):
             | {"experiments": {"diffusivity_without_intensity": {"tiers": ["images"]}}},
             "samples.mine.experiment: 'diffusivity_without_intensity' has no tier 'coordinates'",
         ),
+        (
+            sample(experiment="holography_model"),
+            "samples.mine: experiment 'holography_model' sees refractive_index of every "
+            "localization, but a movie gives x, y, z, intensity, relative_intensity, mass, size, "
+            "eccentricity. Choose an experiment that does not",
+        ),
+        (
+            sample(movie=None, table="t.csv", experiment="holography_model_images")
+            | {"experiments": {"holography_model_images": {"tiers": ["coordinates", "images"]}}},
+            "sees refractive_index, area of every localization, but a table gives x, y, z, "
+            "intensity, relative_intensity. Choose an experiment that does not, or say columns: "
+            "{refractive_index: <its name>}",
+        ),
         (sample(pixelsize_um=1, pixel_size_um=None), "Did you mean 'pixel_size_um'?"),
+        ({"scores": {"mine": ["exponnt"]}}, "scores.mine: no 'exponnt'. Did you mean 'exponent'?"),
+        ({"scores": {"mine": ["exponent"] * 2}}, "scores.mine: 'exponent' stands there twice"),
+        (
+            {"scores": {"crowding": ["exponent"]}},
+            "scores.crowding: a figure, sweep, table or sample has this name too",
+        ),
         (
             published(experiment="x"),
             "published.0.experiment: no 'x'. Known: ",
@@ -231,6 +251,12 @@ def test_cells_are_told_of_their_own_settings():
         study(**sample(movie=None, cells={"table": "t.csv"}, columns={"frame": "t"}))
 
 
+def test_a_table_may_have_any_feature_whose_column_is_named():
+    columns = {"frame": "t", "refractive_index": "n"}
+    given = sample(movie=None, table="t.csv", columns=columns, experiment="holography_model")
+    assert study(**given).samples["mine"].columns == columns
+
+
 def test_a_recording_that_is_not_there_is_refused(tmp_path):
     mine = study(**sample(movie="mine.tif"))
     with pytest.raises(InputError, match=r"experiments\.\w+\.weights: no file '.*null trains"):
@@ -293,6 +319,42 @@ def test_a_scale_overlays_the_defaults():
     assert tiny.datasets["brownian"].graph == paper.datasets["brownian"].graph
 
 
+def test_the_scale_paper_trains_as_long_as_the_paper():
+    """Methods: 100 epochs of 1,024 samples, on a GPU; of every network that sees simulations."""
+    paper = study(scale="paper")
+    for name, one in paper.experiments.items():
+        recipe = paper.recipes[one.recipe]
+        if recipe.epochs and not paper.datasets[one.dataset].cells:
+            trained = (recipe.epochs, recipe.samples_per_epoch, recipe.device)
+            assert trained == (100, 1024, "auto"), name
+
+
+def test_a_larger_scale_has_no_less_data():
+    """In any split of any data set."""
+
+    def videos(scale: str) -> dict[tuple[str, str], int]:
+        datasets = study(scale=scale).datasets.items()
+        return {(name, split): of.of_split(split)[1]
+                for name, of in datasets if not of.cells for split in config.SPLITS}  # fmt: skip
+
+    grown = [videos(scale) for scale in ("tiny", "laptop", "workstation", "paper")]
+    for smaller, larger in itertools.pairwise(grown):
+        assert not {of: n for of, n in smaller.items() if larger[of] < n}
+
+
+def test_one_table_has_every_task_of_motion():
+    """But those that sweeps repeat, and those that serve recordings."""
+    given = study()
+    about = {
+        name
+        for name, one in given.experiments.items()
+        if given.tasks[one.task].target in ("exponent", "fractions") or one.task == "switching"
+    }
+    repeated = {of for sweep in given.sweep.values() for of in sweep.of}
+    listed = {name for name in about - repeated if not name.startswith("recordings")}
+    assert set(given.scores["motion_scores"]) == listed
+
+
 def test_an_experiment_named_as_a_setting_is_merged_like_any_other():
     """`diffusivity` is an experiment and a setting; only the setting is one value."""
     changed = study(experiments={"diffusivity": {"predict": {"window": 7}}})
@@ -346,6 +408,7 @@ def test_a_scale_says_nothing_of_what_the_file_does_not_have():
     file = copy.deepcopy(SHIPPED)
     file["figures"] = {"fig4": file["figures"]["fig4"]}
     file["samples"], file["published"], file["sweep"], file["tables"] = {}, [], {}, {}
+    file["scores"] = {}
     kept = ("diffusivity", "diffusion_map")
     file["experiments"] = {name: file["experiments"][name] for name in kept}
     file["datasets"] = {name: file["datasets"][name] for name in ("brownian", "landscape")}

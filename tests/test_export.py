@@ -223,7 +223,7 @@ def test_an_exponent_has_no_unit_and_an_interval(predictions, localizations):
     assert warnings[0].startswith("For 75% of what was asked α is at an end of what")
 
 
-def test_a_recording_as_a_whole(localizations):
+def test_a_recording_as_a_whole(tmp_path, localizations):
     said = xr.Dataset(
         {"prediction": (("video", "output"), [[0.25, 0.75]])},
         attrs={"target_name": "fractions", "output": ["fbm", "ctrw"], "trained_on": "{}"},
@@ -236,3 +236,10 @@ def test_a_recording_as_a_whole(localizations):
     alpha = alpha.assign(lower=alpha["prediction"] - 0.1, upper=alpha["prediction"] + 0.1)
     summary = export.motion_summary(alpha, localizations, SAMPLE)
     assert summary["exponent"] == {"value": 0.25, "lower": 0.15, "upper": 0.35}
+    long = alpha.assign(lower=alpha["lower"] * np.nan, upper=alpha["upper"] * np.nan)
+    summary = export.motion_summary(long, localizations, SAMPLE)
+    assert summary["exponent"] == {"value": 0.25}, "several windows have no interval"
+    export.save_summary(summary, tmp_path / "summary.json")
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        export.save_summary({"value": np.nan}, tmp_path / "other.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]

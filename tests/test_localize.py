@@ -7,8 +7,8 @@ import trackpy  # noqa: F401
 import xarray as xr
 from pydantic import ValidationError
 
-from magik import localize, maps, optics, schema, simulate
-from magik.config import Localize, Map, Render, Simulate
+from magik import graphs, localize, maps, optics, schema, simulate
+from magik.config import OF_MOVIES, Graph, Localize, Map, Render, Simulate
 from magik.errors import InputError
 
 TUNED = Localize(
@@ -55,6 +55,12 @@ def test_isolated_spots_are_found_where_they_are(config, error):
     np.testing.assert_allclose(
         places[np.lexsort(places.round().T)], true[np.lexsort(true.round().T)], atol=error
     )
+
+
+def test_a_graph_has_all_features_that_are_promised_of_a_movie():
+    found = localize.find(movie_of(spots_image((8.5, 8.5), (20.5, 20.5))[None]), TUNED)
+    built = graphs.build(found, Graph(axes=("x", "y", "z")))
+    assert set(built.attrs["node_feature"]) == set(OF_MOVIES)
 
 
 EDGES = [(0.5, 16.5), (31.5, 16.5), (16.5, 0.5), (16.5, 31.5), (0.5, 0.5), (31.5, 31.5)]

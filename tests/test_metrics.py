@@ -1,6 +1,7 @@
 """Scores of drawn examples, and the tables that carry them."""
 
 import json
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -297,9 +298,29 @@ def test_floors_of_other_videos_as_a_whole_are_refused(shares):
 
 
 def test_coverage_is_the_share_of_known_truths_inside():
-    lower, upper = np.zeros(5), np.ones(5)
-    assert metrics.coverage(lower, upper, np.array([0.5, 1.0, 1.5, -0.1, np.nan])) == 0.5
-    assert np.isnan(metrics.coverage(lower, upper, np.full(5, np.nan)))
+    """Two of four inside; of the fifth no truth is known, the sixth has no interval."""
+    lower, upper = np.array([0.0] * 5 + [np.nan]), np.array([1.0] * 5 + [np.nan])
+    truth = np.array([0.5, 1.0, 1.5, -0.1, np.nan, 0.5])
+    assert metrics.coverage(lower, upper, truth) == (0.5, 4)
+    none, counted = metrics.coverage(lower, upper, np.full(6, np.nan))
+    assert np.isnan(none)
+    assert counted == 0
+
+
+def test_an_interval_of_anything_is_scored(found, predictions, shares):
+    """√(2D) of five nodes of seven; α of one video of two, for the third has no interval."""
+    wide = predictions.assign(
+        lower=predictions["prediction"] - 0.1, upper=predictions["prediction"] + 0.1
+    )
+    rows = metrics.of_run("e", "coordinates", 0, wide, found).set_index("quantity")
+    assert rows.loc["coverage", ["value", "n"]].tolist() == [pytest.approx(5 / 7), 7]
+    assert "coverage" not in set(metrics.of_run("e", "", 0, predictions, found)["quantity"])
+    said, estimates = (one.isel(output=[0]) for one in shares)
+    ends = {"lower": [[0.9], [0.3], [np.nan]], "upper": [[1.1], [0.4], [np.nan]]}
+    said = said.assign({end: (("video", "output"), value) for end, value in ends.items()})
+    named = [one.assign_attrs(target_name="video_exponent") for one in (said, estimates)]
+    rows = metrics.of_motion("e", "coordinates", 0, *named, Simulate()).set_index("quantity")
+    assert rows.loc["coverage", ["value", "n"]].tolist() == [0.5, 2]
 
 
 def test_a_simpler_method_that_is_given_the_links_is_not_classical(shares):
@@ -423,3 +444,11 @@ def test_a_sweep_is_one_tidy_table_that_comes_back_as_written(tmp_path, found, p
     kept = again[(again["tier"] != "another") & (again["dt"] == "4")]
     kept = kept[(kept["method"] == "network") & (kept["quantity"] == "mae_displacement_scaling")]
     assert kept["mean"].tolist() == pytest.approx([each.mean()]), "tiers are no seeds"
+
+
+def test_the_report_explains_every_column_of_the_scores(found, predictions):
+    caption = (Path(__file__).parents[1] / "workflow/report/scores.rst").read_text("utf-8")
+    table = metrics.collect([run(0, found, predictions)])
+    assert [
+        name for name in table if name not in metrics.CASE and f"``{name}``" not in caption
+    ] == []

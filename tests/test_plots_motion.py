@@ -8,7 +8,7 @@ from canvases import assert_legible
 from drawn import crossing, video
 from matplotlib.figure import Figure as Canvas
 
-from magik import graphs, plots, plots_motion, schema
+from magik import graphs, metrics, plots, plots_motion, schema
 from magik.config import Figure, Graph, Panel
 from magik.errors import InputError
 
@@ -135,25 +135,26 @@ UNCHANGED = xr.Dataset({"changed": ("localization", np.zeros(9, bool)), "row_siz
 
 
 def test_confusion_is_of_the_largest_fraction(fractions):
-    """Truth fbm, fbm (a tie: the first), slow, attm (a tie); said fbm, attm, slow, attm."""
-    scores = pd.DataFrame({"method": ["network"], "quantity": ["accuracy"], "value": [0.75]})
-    canvas, source = draw(
-        {"video_predictions": fractions, "scores": scores}, {"panel": "confusion"}
-    )
+    """Truth fbm, fbm or attm, slow, attm or slow; said fbm, attm, fbm, attm; nothing of a fifth.
+
+    Of several largest fractions any is right, as in the score, and the title counts what is shown.
+    """
+    fractions["prediction"][2] = [0.6, 0.1, 0.3]
+    canvas, source = draw({"video_predictions": fractions}, {"panel": "confusion"})
     share = rows(source, "cell: true, predicted class of fbm, attm, slow (share)")
     assert share.pivot(index="y", columns="x", values="value").to_numpy().tolist() == [
-        [0.5, 0, 0],
-        [0.5, 1, 0],
-        [0, 0, 1],
+        [1, 0, 1],
+        [0, 1, 0],
+        [0, 0, 0],
     ]
     assert rows(source, "cell").groupby("series")["value"].sum().tolist() == [3, 4]
-    assert titles(canvas) == ["4 videos, accuracy 0.750"], (
-        "the one without a localization does not count"
-    )
+    assert titles(canvas) == ["4 videos, accuracy 0.750"]
+    told = fractions.isel(video=slice(4))
+    assert metrics.accuracy(told["prediction"].values, told["target"].values) == (0.75, 4)
     axes = canvas.axes[0]
     shown = {text.get_position(): text.get_text() for text in axes.texts}
-    assert shown[0, 1] == "50.0%", "said to be attm (row 1), truly fbm (column 0)"
-    assert shown[1, 0] == "0.0%"
+    assert shown[2, 0] == "100.0%", "said to be fbm (row 0), truly slow (column 2)"
+    assert shown[0, 2] == "0.0%"
     assert [label.get_text() for label in axes.get_xticklabels()] == ["fbm", "attm", "slow"]
 
 
@@ -374,7 +375,7 @@ def test_heads_beside_one_another_share_their_colours_and_one_alone_has_its_own(
     np.testing.assert_allclose(large, (0, weight[0, 7]), rtol=0.02)
 
 
-def test_trajectories_have_the_colours_of_one_head(seen):
+def test_trajectories_have_the_colours_of_one_head_or_of_each(seen):
     _, source = draw(seen, {"panel": "attention_tracks", "head": 3})
     weight = seen["attention"]["attention"].to_numpy()[1, 2]
     x, y = (seen["localizations"][name].to_numpy() for name in ("x", "y"))
@@ -382,6 +383,14 @@ def test_trajectories_have_the_colours_of_one_head(seen):
     np.testing.assert_allclose(rows(source, "node attention of head 3")["value"], weight[inside])
     steps = rows(source, "step of a trajectory")
     np.testing.assert_array_equal(steps["frame_end"] - steps["frame"], 1)
+    canvas, source = draw(seen, {"panel": "attention_tracks"})
+    for head, of_head in enumerate(seen["attention"]["attention"].to_numpy()[1], start=1):
+        own = rows(source, f"node attention of head {head}")
+        np.testing.assert_allclose(own["value"], of_head[inside])
+    assert len(rows(source, "step of a trajectory")) == 3 * len(steps)
+    assert len(rows(source, "target")) == 1
+    whole = next(axes for axes in canvas.axes if axes.get_title() == "true trajectories, heads 1-3")
+    assert len(whole.child_axes) == 3
 
 
 def test_contrast_is_of_every_head(seen):
@@ -400,7 +409,6 @@ def test_contrast_is_of_every_head(seen):
     ("panel", "message"),
     [
         ({"panel": "map"}, "a panel of kind 'map' needs a duration"),
-        ({"panel": "attention_tracks"}, "a panel of kind 'attention_tracks' needs a head"),
         ({"panel": "frame", "head": 2}, "head belongs to a panel of kind 'attention' or"),
         ({"panel": "trace", "motion": "fbm"}, "motion belongs to a panel of kind 'frame' or"),
     ],
@@ -412,14 +420,13 @@ def test_settings_belong_to_some_kinds(panel, message):
 
 def test_every_text_is_legible_and_inside_the_figure(seen, switching, fractions):
     predictions, localizations = switching
-    nothing = pd.DataFrame({"method": [], "quantity": [], "value": []})
     parts = [
         (seen, [{"panel": "neighbours"}, {"panel": "target_graph"}, {"panel": "attention"},
                 {"panel": "target_zoom"}, {"panel": "attention_tracks", "head": 2},
-                {"panel": "contrast"}]),
+                {"panel": "attention_tracks"}, {"panel": "contrast"}]),
         ({"predictions": predictions, "localizations": localizations, "change_points": UNCHANGED},
          [{"panel": "trace"}]),
-        ({"video_predictions": fractions, "scores": nothing}, [{"panel": "confusion"}]),
+        ({"video_predictions": fractions}, [{"panel": "confusion"}]),
     ]  # fmt: skip
     for data, panels in parts:
         canvas, _ = draw(data, *panels)

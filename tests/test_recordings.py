@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import tifffile
 
-from magik import recordings, schema, stacks
+from magik import config, graphs, recordings, schema, stacks
 from magik.errors import InputError
 
 PIXEL_UM = 0.1
@@ -355,3 +355,29 @@ def test_damaged_and_missing_tables(tmp_path, points):
     path = tmp_path / "table.parquet"
     path.write_bytes(b"PAR1 and no more")
     assert "cannot be read as parquet" in _table_refusal(path)
+
+
+def test_a_table_without_what_its_network_sees_is_refused_at_once(tmp_path, points):
+    path = tmp_path / "table.csv"
+    points.drop(columns="intensity").to_csv(path, index=False)
+    bare = recordings.read_table(path, {}, PIXEL_UM)
+    recordings.must_have(bare, ["x", "y", "z"], "mine", path)
+    for feature in ("intensity", "relative_intensity"):
+        with pytest.raises(InputError) as error:
+            recordings.must_have(bare, ["x", feature], "mine", path)
+        assert str(error.value) == (
+            f"{path}: no intensity, which the network of samples.mine sees of every localization; "
+            "it has frame, x, y. Name the column, as in columns: {intensity: <its name>}, or "
+            "choose another experiment"
+        )
+    points.to_csv(path, index=False)
+    recordings.must_have(recordings.read_table(path, {}, PIXEL_UM), config.OF_TABLES, "mine", path)
+
+
+def test_a_graph_has_all_features_that_are_promised_of_a_table(tmp_path, points):
+    points.to_csv(tmp_path / "table.csv", index=False)
+    built = graphs.build(
+        recordings.read_table(tmp_path / "table.csv", {}, PIXEL_UM),
+        config.Graph(axes=("x", "y", "z")),
+    )
+    assert set(built.attrs["node_feature"]) == set(config.OF_TABLES)

@@ -55,7 +55,7 @@ def test_a_store_says_what_made_it(saved):
     provenance = json.loads(store.load(saved, schema.MOVIE).attrs["provenance"])
     assert provenance["seed"] == 3
     assert provenance["render"] == {"background": 10}
-    assert {"magik", "numpy", "python"} <= set(provenance["versions"])
+    assert {"magik", "numpy", "python", "scikit-learn"} <= set(provenance["versions"])
 
 
 def test_the_same_content_has_the_same_bytes(saved, movie, tmp_path):

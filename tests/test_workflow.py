@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -222,7 +223,7 @@ def test_every_scale_can_be_planned(fresh, scale):
     water = SHIPPED["samples"]["water"]
     asked = {"alpha": "exponent", "parts": "model_fractions"}
     samples = {name: water | {"experiment": of} for name, of in asked.items()}
-    targets = ["all", *SHIPPED["figures"], *SHIPPED["tables"], "crowding"]
+    targets = ["all", *SHIPPED["figures"], *SHIPPED["tables"], *SHIPPED["scores"], "crowding"]
     targets += ["results/weights/recordings.md"]
     floor = {"crowded": {"link_free": {}}}  # off unless asked for
     overlay = fresh.overlay({"samples": samples, "datasets": floor})
@@ -285,6 +286,15 @@ def test_a_figure_plans_what_it_needs_and_no_more(fresh, figure, trainings):
 
 
 @slow
+def test_a_score_table_has_all_trainings_of_its_experiments(fresh):
+    """Seven experiments of one tier, four of two; of one seed each."""
+    plan = fresh.plan("motion_scores")
+    assert plan["train"] == plan["score_motion"] == 7 + 4 * 2
+    assert plan["named_scores"] == 1
+    assert not plan.keys() & {"figure", "scores"}
+
+
+@slow
 def test_networks_are_trained_on_one_kind_of_cells_and_tested_on_all(fresh):
     """Four networks; each on four kinds as it is and after more training; four from nothing."""
     plan = fresh.plan("transfer")
@@ -302,6 +312,16 @@ def test_points_of_a_sweep_share_their_simulations(fresh):
     assert plan["score"] == plan["score_links"] == 8
     assert plan["simulate"] == 3 + 2 + 2  # tested, and what both kinds of network learn from
     assert plan["observe"] == 4 * 3 + 2 + 2
+
+
+@slow
+def test_floors_of_motion_share_what_their_points_share(fresh):
+    """Another graph is built from the same localizations, from which the trees learn, too."""
+    of = ["holography_model", "switching"]  # trees learn classes; D that switches has a law
+    sweep = {"of": of, "grid": {"dataset.graph.radius": [0.1, 0.2]}}
+    plan = fresh.plan("mine", *fresh.overlay({"sweep": {"mine": sweep}}))
+    assert plan["floor_motion"] == 2 * 2
+    assert plan["observe"] == plan["simulate"] == 2 * 3  # training, validation, test
 
 
 @slow
@@ -463,6 +483,34 @@ def test_a_network_ships_with_its_card(copy):
     assert "| mae_displacement_scaling (px/frame^½) |" in card
     assert "| edge_f1 |" in card, "a score without a unit"
     assert "scale `tiny`" in card
+
+
+@slow
+def test_recordings_are_asked_for_exponents(tmp_path):
+    """Of each localization, and of the whole: networks are trained, and all files are there."""
+    project = Project(tmp_path / "magik")
+    walk = np.random.default_rng(0).normal(size=(2, 20, 3)).cumsum(axis=1) + 20
+    columns = {"frame": np.repeat(np.arange(20), 3), "x": walk[0].ravel(), "y": walk[1].ravel()}
+    pd.DataFrame(columns).to_csv(project.folder / "data" / "walk.csv", index=False)
+    one = {"table": "data/walk.csv", "pixel_size_um": 0.1, "frame_interval_s": 0.03}
+    of = {"alpha": "recordings_exponents", "whole": "recordings_shared_exponent"}
+    settings = {
+        "samples": {name: one | {"experiment": experiment} for name, experiment in of.items()},
+        # they may as well learn from the same videos
+        "experiments": {of["alpha"]: {"dataset": SHIPPED["experiments"][of["whole"]]["dataset"]}},
+    }
+    project.make("alpha", "whole", *project.overlay(settings), "--cores", "2")
+
+    results = project.folder / "results" / "samples"
+    texts = {name: (results / name / "summary.json").read_text() for name in of}
+    told = {name: json.loads(text, parse_constant=pytest.fail) for name, text in texts.items()}
+    assert told["alpha"]["localizations"] == told["whole"]["localizations"] == 60
+    assert {"median", "mean"} < told["alpha"]["exponent"].keys()
+    assert "value" in told["whole"]["exponent"]
+    rows = pd.read_csv(results / "alpha" / "localizations.csv")
+    assert rows["exponent"].between(rows["exponent_lower"], rows["exponent_upper"]).all()
+    assert len(pd.read_parquet(results / "alpha" / "localizations.parquet")) == len(rows) == 60
+    assert pd.read_csv(results / "whole" / "video.csv")["quantity"].tolist() == ["exponent"]
 
 
 @slow

@@ -63,7 +63,7 @@ DRAWN = {
     "true_tracks": ["tracks"],
     "predicted_tracks": ["tracks", "scores"],
     "division": ["tracks", "cells"],
-    "confusion": ["predictions", "scores"],
+    "confusion": ["predictions"],
     "depth_graph": ["graphs", "localizations"],
     "trace": ["predictions", "localizations", "change_points"],
     "neighbours": ["movie", "graphs", "localizations"],
@@ -270,6 +270,7 @@ wildcard_constraints:
     experiment=any_of(study.experiments),
     figure=any_of(study.figures),
     sample=any_of(study.samples),
+    scores=any_of(study.scores),
     seed=any_of(sorted({s for e in study.experiments.values() for s in e.seeds})),
     split=any_of(SPLITS),
     sweep=any_of(study.sweep),
@@ -279,12 +280,17 @@ wildcard_constraints:
 
 def runs():
     """Folders of the trainings for `all` that this machine has the data for."""
+    experiments = study.experiments.items()
+    return runs_of(name for name, one in experiments if here(name) and not one.on_demand)
+
+
+def runs_of(experiments):
+    """Folders of all trainings of some experiments."""
     return [
         f"results/runs/{name}/{tier}/seed{number}"
-        for name, experiment in study.experiments.items()
-        if here(name) and not experiment.on_demand
-        for tier in experiment.tiers
-        for number in experiment.seeds
+        for name in experiments
+        for tier in study.experiments[name].tiers
+        for number in study.experiments[name].seeds
     ]
 
 
@@ -338,6 +344,10 @@ def points_of(sweep):
 
 def results_of_table(name):
     return [f"results/tables/{name}.{kind}" for kind in ("csv", "html")]
+
+
+def results_of_scores(name):
+    return [f"results/scores/{name}.{kind}" for kind in ("csv", "html")]
 
 
 def absent_of(table):
@@ -417,10 +427,11 @@ def truth_of(wildcards):
     return f"results/data/{owner}/{wildcards.split}/truth.zarr.zip"
 
 
-def localizations_of(wildcards):
+def localizations_of(wildcards, split=None):
     """The localizations that a data set's graphs are built from; points of a sweep may share."""
     owner = swept.owner(wildcards.dataset, "localizations")
-    return f"results/data/{owner}/{wildcards.split}/{wildcards.tier}/localizations.zarr.zip"
+    split = split or wildcards.split
+    return f"results/data/{owner}/{split}/{wildcards.tier}/localizations.zarr.zip"
 
 
 def start_of(wildcards):

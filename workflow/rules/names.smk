@@ -1,6 +1,6 @@
 """Short targets: `snakemake fig4` makes that figure, `snakemake water` that sample, no more."""
 
-for kind in ("figures", "sweep", "tables", "samples"):
+for kind in ("figures", "sweep", "tables", "scores", "samples"):
     for name in getattr(study, kind):
         if any(name == rule.name for rule in workflow.rules):
             sys.exit(
@@ -35,6 +35,16 @@ for name in study.tables:
             name
         input:
             results_of_table(name),
+        localrule: True
+
+
+for name in study.scores:
+
+    rule:
+        name:
+            name
+        input:
+            results_of_scores(name),
         localrule: True
 
 

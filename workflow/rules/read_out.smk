@@ -31,11 +31,8 @@ rule floor_motion:
     # the same for exponents, models, and D that switches
     input:
         localizations=localizations_of,
-        # trees learn from them; the others know the law
-        training=lambda w: (
-            f"results/data/{w.dataset}/"
-            f"{'train' if w.floor == 'fractions' else w.split}/{w.tier}/localizations.zarr.zip"
-        ),
+        # trees learn from them, as the network does; the others know the law
+        training=lambda w: localizations_of(w, "train") if w.floor == "fractions" else [],
     output:
         floors="results/data/{dataset}/{split}/{tier}/floors_{floor}.zarr.zip",
     log:
@@ -200,6 +197,40 @@ rule scores:
         "results/logs/scores/all.log",
     benchmark:
         "results/benchmarks/scores/all.tsv"
+    conda:
+        "../../envs/magik.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda w, attempt: 1000 * attempt,
+        runtime=lambda w, attempt: 5 * attempt,
+    params:
+        published=[number.model_dump(mode="json") for number in study.published],
+        code=code("scores"),
+    script:
+        "../scripts/scores.py"
+
+
+rule named_scores:
+    # of the experiments that config.yaml lists, also of those left out of the table of all
+    input:
+        scores=lambda w: [f"{run}/scores.csv" for run in runs_of(study.scores[w.scores])],
+    output:
+        csv=report(
+            "results/scores/{scores}.csv",
+            caption="../report/scores.rst",
+            category="Scores",
+            labels={"table": "{scores}", "as": "CSV"},
+        ),
+        html=report(
+            "results/scores/{scores}.html",
+            caption="../report/scores.rst",
+            category="Scores",
+            labels={"table": "{scores}", "as": "page"},
+        ),
+    log:
+        "results/logs/named_scores/{scores}.log",
+    benchmark:
+        "results/benchmarks/named_scores/{scores}.tsv"
     conda:
         "../../envs/magik.yaml"
     threads: 1

@@ -45,6 +45,7 @@ rule sample_table:
     params:
         columns=lambda w: dict(study.samples[w.sample].columns),
         pixel_size_um=lambda w: study.samples[w.sample].pixel_size_um,
+        sees=lambda w: list(study.experiments[study.samples[w.sample].experiment].features.node),
         code=code("sample_table"),
     script:
         "../scripts/sample_table.py"
@@ -233,7 +234,7 @@ rule sample_exponents:
     output:
         csv=report(
             "results/samples/{sample}/localizations.csv",
-            caption="../report/sample_table.rst",
+            caption="../report/sample_exponents.rst",
             category="Recordings",
             subcategory="{sample}",
             labels={"result": "localizations with exponent (CSV)"},

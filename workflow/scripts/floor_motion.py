@@ -5,8 +5,9 @@ from functools import partial
 from magik import change_points, floors_motion, job, schema, store
 from magik.config import Graph, Simulate
 
+given = snakemake.input
 job.start(snakemake.log[0], rule=snakemake.rule)
-training = store.load(snakemake.input.training, schema.LOCALIZATIONS)
+training = store.load(given.training, schema.LOCALIZATIONS) if given.training else None
 methods = {
     "exponent": floors_motion.exponents,
     "video_exponent": floors_motion.video_exponents,
@@ -14,7 +15,7 @@ methods = {
     "switching": change_points.estimates,
 }
 estimated = methods[snakemake.wildcards.floor](
-    store.load(snakemake.input.localizations, schema.LOCALIZATIONS),
+    store.load(given.localizations, schema.LOCALIZATIONS),
     simulate=Simulate(**snakemake.params.simulate),
     graph=Graph(**snakemake.params.graph),
 )
