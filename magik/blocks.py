@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from magik.dataset import Batch
 
+ROWS_AT_ONCE = 16384
+"""Rows that a processor activates and normalises at once: what lies between takes no more."""
+
 
 class _GeluNorm(torch.autograd.Function):
     """GELU, then layer normalisation; keeps what went in, not what lies between."""
@@ -17,19 +20,37 @@ class _GeluNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
         shape = [x.shape[-1]]
-        y, mean, rstd = torch.native_layer_norm(F.gelu(x), shape, weight, bias, eps)
-        ctx.save_for_backward(x, weight, bias, mean, rstd)
+        y, moments = torch.empty_like(x), x.new_empty(2, *x.shape[:-1], 1)
+        for part in _parts(x):
+            normed = torch.native_layer_norm(F.gelu(x[part]), shape, weight, bias, eps)
+            y[part], moments[0, part], moments[1, part] = normed
+        ctx.save_for_backward(x, weight, bias, moments)
         return y
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, bias, mean, rstd = ctx.saved_tensors
+        x, weight, bias, moments = ctx.saved_tensors
         shape, wanted = [x.shape[-1]], [True, True, True]
-        below, of_weight, of_bias = torch.ops.aten.native_layer_norm_backward(
-            grads[0], F.gelu(x), shape, mean, rstd, weight, bias, wanted
+        below, of_weight, of_bias = (
+            torch.empty_like(x),
+            torch.zeros_like(weight),
+            torch.zeros_like(bias),
         )
-        torch.ops.aten.gelu_backward.grad_input(below, x, grad_input=below)
+        for part in _parts(x):
+            mean, rstd = moments[:, part]
+            of_gelu, *of_part = torch.ops.aten.native_layer_norm_backward(
+                grads[0][part], F.gelu(x[part]), shape, mean, rstd, weight, bias, wanted
+            )
+            torch.ops.aten.gelu_backward.grad_input(of_gelu, x[part], grad_input=below[part])
+            of_weight += of_part[0]
+            of_bias += of_part[1]
         return below, of_weight, of_bias, None
+
+
+def _parts(x: Tensor) -> list[slice]:
+    """Rows to work on at once: all where launches cost more than a trip to the memory."""
+    rows = max(1, ROWS_AT_ONCE if x.device.type == "cpu" else len(x))
+    return [slice(first, first + rows) for first in range(0, len(x), rows)]
 
 
 class GeluNorm(nn.LayerNorm):
