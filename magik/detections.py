@@ -409,6 +409,7 @@ def _truth(
         if parents is not None:
             at = _look_up(parents, named["particle"], path)
             parent[at >= 0] = particle[at[at >= 0]]
+            parent[_from_itself(particle, parent)] = -1
             _refuse_two_parents(particle, parent, parents, path)
     else:
         return {}
@@ -438,6 +439,17 @@ def _links(names: pd.Series, parents: pd.Series, frame: np.ndarray, path: Path) 
             f"{parents.iloc[row]:g} is in no earlier frame than its child; expected an earlier one"
         )
     return np.stack([sender, receiver])
+
+
+def _from_itself(particle: np.ndarray, parent: np.ndarray) -> np.ndarray:
+    """Rows of tracks that name themselves: they have no parent.
+
+    Where track 0 alone does so, 0 is no track but none, in every row.
+    """
+    itself = (parent == particle) & (particle >= 0)
+    if itself.any() and not particle[itself].any():
+        return parent == 0
+    return itself
 
 
 def _look_up(parents: pd.Series, names: pd.Series, path: Path) -> np.ndarray:

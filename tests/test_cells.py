@@ -329,6 +329,7 @@ def test_a_stack_takes_the_numbers_of_the_masks(tmp_path):
     ("tracks", "line"),
     [
         ("3 0 1 0\n0 2 3 0\n", r":2: label 0 is the background"),
+        ("0 0 5 0\n", r":1: label 0 is the background"),
         ("3 0 1 0\n5 2 3\n", r":2: found '5 2 3'; expected four whole numbers"),
         ("3 0 1 0\n5 2 3 -1\n", r":2: found '5 2 3 -1'"),
         ("3 0 1 0\n3 2 3 0\n", r":2: label 3 also stands in line 1"),

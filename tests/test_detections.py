@@ -89,6 +89,21 @@ def test_a_table_that_names_tracks_and_their_parents(tmp_path, parent):
     assert video.parent_particle.values.tolist() == [-1, -1, 1, 1, 1]
 
 
+def test_a_track_0_that_comes_from_0_has_no_parent_and_nor_has_any_other(tmp_path):
+    """Two tracks, one after the other: no division is made up."""
+    rows = pd.DataFrame({"t": range(4), "x": 1.0, "y": 1.0, "track": [0, 0, 1, 1]})
+    video = read_rows(tmp_path, rows.assign(parent=0))
+    assert video.parent_particle.values.tolist() == [-1] * 4
+    links, division = lineage.true_links(video)
+    assert links.T.tolist() == [[0, 1], [2, 3]]
+    assert not division.any()
+    real = read_rows(tmp_path, rows.assign(parent=[-1, -1, 0, 0]))
+    assert real.parent_particle.values.tolist() == [-1, -1, 0, 0], "0 may be a name"
+    names = {"t": [0, 0, 1, 1], "track": [0, 2, 3, 4], "parent": [0, 2, 0, 0]}
+    itself = read_rows(tmp_path, rows.assign(**names))
+    assert itself.parent_particle.values.tolist() == [-1, -1, 0, 0], "2 names itself, too"
+
+
 def test_a_table_without_truth_has_none(tmp_path):
     video = read_rows(tmp_path, ROWS[["t", "x", "y"]])
     assert not {"particle", "parent_particle", "label"} & set(video)
