@@ -411,6 +411,7 @@ def _truth(
             parent[at >= 0] = particle[at[at >= 0]]
             parent[_from_itself(particle, parent)] = -1
             _refuse_two_parents(particle, parent, parents, path)
+            _refuse_overlapping(video, particle, parent, parents, path)
     else:
         return {}
     return {
@@ -494,6 +495,23 @@ def _refuse_two_parents(
         raise InputError(
             f"{_place(column, row, path)}: {column.iloc[row]}, "
             f"but track {particle[row]} has another parent elsewhere; expected one"
+        )
+
+
+def _refuse_overlapping(
+    video: xr.Dataset, particle: np.ndarray, parent: np.ndarray, column: pd.Series, path: Path
+) -> None:
+    """A track that begins before its parent has ended."""
+    number = video["frame"].to_numpy() + video.attrs["first_frame"]
+    ends = pd.Series(number).groupby(particle).max()
+    child = np.flatnonzero((particle >= 0) & (parent >= 0))
+    early = child[number[child] <= ends[parent[child]].to_numpy()]
+    if len(early):
+        row = int(early[0])
+        raise InputError(
+            f"{_place(column, row, path)}: track {particle[row]} is in frame {number[row]}, but "
+            f"its parent {parent[row]} lives until frame {ends[parent[row]]}; expected the parent "
+            "to end before"
         )
 
 

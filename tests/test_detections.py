@@ -249,6 +249,11 @@ def test_our_table_of_a_given_one_is_read_again(tmp_path):
         ({"track": [1, 1, 2, 2, 3]}, r"column 'track', row 4: 2 is in frame 7 already"),
         ({"parent_track": [-1, -1, 1, 1, -1]}, r"row 5: -1, but track 2 has another parent"),
         ({"parent_track": [-1, -1, 9, 1, 9]}, r"row 3: no row has the 'track' 9 \(2 such rows\)"),
+        (
+            {"t": [4, 7, 7, 8, 9]},
+            r"column 'parent_track', row 3: track 2 is in frame 7, but its parent 1 lives until",
+        ),
+        ({"parent_track": [2, 2, -1, 1, -1]}, r"row 1: track 1 is in frame 4, but its parent 2"),
     ],
 )
 def test_tracks_that_are_refused(tmp_path, change, line):
