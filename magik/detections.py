@@ -50,7 +50,8 @@ def read(source: Source) -> xr.Dataset:
     Every numeric column is read, except descriptors that some row lacks and those with the name
     of something else in a store, which `columns` may rename. Positions in a table are in px from
     the corner of the first pixel; in a GEFF they count from its centre, as tools that index arrays
-    do, and ½ px is added to them. What a GEFF has in units of length becomes px.
+    do, and ½ px is added to them. What a GEFF has in units of length becomes px; so does
+    z where planes lie farther apart than pixels, as the scales of its axes say.
 
     `particle` is what the table calls so (`HEADERS`); or each detection names its `parent` by
     its `id`, or a track its parent by its track where there is no `id`; the edges of a GEFF link
@@ -551,15 +552,21 @@ def _read_geff(
         },
         index=range(len(nodes)),
     )
-    columns, units = {}, {}
+    columns, units, sizes = {}, {}, {}
     for axis in about.axes or ():
         ours = "frame" if axis.type == "time" else axis.name.lower()
         if ours in ("frame", "x", "y", "z"):
             columns[ours] = axis.name
             units[axis.name] = axis.unit
+        if ours in ("x", "y", "z") and axis.unit in (None, "pixel") and ours not in given:
+            sizes[ours] = axis.scale and axis.scale * UM.get(axis.scaled_unit or "", 1.0)
     columns |= given
     units = {name: unit for name, unit in units.items() if name not in given.values()}
     table = _in_px(table, units, path, pixel_size_um)
+    planes = _between_planes(sizes, path)
+    if planes != 1 and columns["z"] in table:
+        table = table.assign(**{columns["z"]: planes * table[columns["z"]]})
+        table = table.drop(columns="area", errors="ignore")  # a volume, of whichever unit
     if len(graph["edge_ids"]):
         time = numbers(table[_choose(table, columns, path)["frame"]], path)
         ends = nodes.get_indexer(graph["edge_ids"].ravel()).reshape(-1, 2).T
@@ -616,3 +623,22 @@ def _in_px(
         px["radius"] = max(px.values())
     scaled = {name: table[name] * factor for name, factor in px.items()}
     return table.assign(**scaled).drop(columns="area", errors="ignore")  # of whichever unit
+
+
+def _between_planes(sizes: Mapping[str, float | None], path: Path) -> float:
+    """How far apart planes along z are, px: what its scale is in that of x.
+
+    Args:
+        sizes: how long a px along each axis is, in one unit; None = the graph does not say.
+        path: where the graph is from.
+    """
+    if not any(sizes.values()):
+        return 1.0
+    x, y, z = (sizes.get(axis, sizes.get("x")) for axis in ("x", "y", "z"))
+    if not (x and y and z) or min(x, y, z) <= 0 or not math.isclose(x, y, rel_tol=1e-3):
+        told = ", ".join(f"{axis} {size}" for axis, size in sizes.items())
+        raise InputError(
+            f"{path}: the axes have the scales {told}; expected one of each that is in px, greater "
+            "than 0, and the same for x and y. Or name in columns the axes whose px are all alike"
+        )
+    return 1.0 if math.isclose(x, z, rel_tol=1e-3) else z / x

@@ -284,6 +284,7 @@ def write_geff(
     timed: bool = True,
     unit: str | None = None,
     unit_px: float = 1.0,
+    scales: dict[str, float] | None = None,
     **more: np.ndarray,
 ) -> Source:
     """The detections of ROWS, counted from the centre of the first pixel, in a unit of length.
@@ -291,7 +292,9 @@ def write_geff(
     Axes have other names, and some properties are left out.
     """
     axes = [{"name": "time", "type": "time"}]
-    axes += [{"name": n, "type": "space", "unit": unit} for n in "YX"]
+    axes += [{"name": n, "type": "space", "unit": unit} for n in ("ZYX" if "Z" in more else "YX")]
+    for axis in axes[1:] if scales else ():
+        axis |= {"scale": scales.get(axis["name"]), "scaled_unit": None}
     columns = {"time": ROWS.t, "Y": (ROWS.y - 0.5) / unit_px, "X": (ROWS.x - 0.5) / unit_px}
     columns |= {"area": ROWS.area, "tracklet": ROWS.id, **more}
     properties = {
@@ -351,6 +354,33 @@ def test_units_of_a_geff_that_are_px_and_frames_all_the_same(tmp_path):
         xr.testing.assert_identical(detections.read(told), plain)
     with pytest.raises(InputError, match=r"h.zarr: axis 'Y' is in units of a foot; .* Convert it"):
         detections.read(source.model_copy(update={"pixel_size_um": 0.25}))
+
+
+def test_planes_of_a_geff_lie_as_far_apart_as_its_scales_say(tmp_path):
+    """Planes 2 µm apart, px of 0.5 µm: plane 3 is 12 px beyond plane 0, whose centre is at ½."""
+    planes, scales = np.arange(5.0), {"Z": 2.0, "Y": 0.5, "X": 0.5}
+    for unit in ("pixel", None):
+        source = write_geff(tmp_path / "g.zarr", EDGES, unit=unit, scales=scales, Z=planes)
+        video = detections.read(source)
+        assert video.z.values.tolist() == [0.5, 4.5, 8.5, 12.5, 16.5]
+        assert video.x.values.tolist() == ROWS.x.tolist()
+        assert "area" not in video
+    told = source.model_copy(update={"columns": {"x": "X", "y": "Y", "z": "Z"}})
+    assert detections.read(told).z.values.tolist() == [0.5, 1.5, 2.5, 3.5, 4.5]
+    alike = write_geff(tmp_path / "g.zarr", EDGES, scales=dict.fromkeys("ZYX", 2.0), Z=planes)
+    assert detections.read(alike).z.values.tolist() == [0.5, 1.5, 2.5, 3.5, 4.5]
+    assert "area" in detections.read(alike)
+    lengths = source.model_copy(update={"pixel_size_um": 0.5})
+    write_geff(tmp_path / "g.zarr", EDGES, unit="micrometer", scales=scales, Z=planes)
+    assert detections.read(lengths).z.values.tolist() == [0.5, 2.5, 4.5, 6.5, 8.5], "µm already"
+
+
+@pytest.mark.parametrize("scales", [{"Y": 0.5, "X": 0.4}, {"Y": 0.5}, {"Y": -1.0, "X": -1.0}])
+def test_pixels_of_a_geff_that_are_not_square_are_refused(tmp_path, scales):
+    source = write_geff(tmp_path / "g.zarr", EDGES, scales=scales)
+    with pytest.raises(InputError, match=r"g.zarr: the axes have the scales y .*; exp") as error:
+        detections.read(source)
+    assert "\n" not in str(error.value)
 
 
 def test_a_sample_tells_its_geff_how_large_a_pixel_is():
