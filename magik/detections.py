@@ -83,6 +83,7 @@ def read(source: Source) -> xr.Dataset:
     data = {ours: numbers(table[theirs], path) for ours, theirs in chosen.items()}
     if source.geff is not None:
         data |= {axis: data[axis] + 0.5 for axis in ("z", "y", "x") if axis in data}
+        data["node_id"] = table["node_id"].to_numpy()
     for axis in ("x", "y"):
         check_origin(data[axis], table[chosen[axis]], path)
     _refuse_no_size(data, {ours: table[theirs] for ours, theirs in chosen.items()}, path)
@@ -552,6 +553,7 @@ def _read_geff(
         },
         index=range(len(nodes)),
     )
+    table = table.assign(node_id=nodes.to_numpy())
     columns, units, sizes = {}, {}, {}
     for axis in about.axes or ():
         ours = "frame" if axis.type == "time" else axis.name.lower()

@@ -19,7 +19,8 @@ from magik.errors import InputError
 
 AXES = ("x", "y", "z")
 NOT_FEATURES = (
-    *("frame", "label", "particle", "parent_particle", "diffusivity", "exponent", "motion"),
+    *("frame", "label", "node_id", "particle", "parent_particle"),
+    *("diffusivity", "exponent", "motion"),
     *("drift_x", "drift_y", "drift_z"),
 )
 """Of the columns of a localization, those that no network may see."""

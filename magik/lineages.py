@@ -373,9 +373,10 @@ def geff(
 ) -> None:
     """A GEFF: a graph of localizations and their links, as a Zarr folder.
 
-    Nodes are the rows of the store. `t` is the frame as numbered in the recording, positions are
-    in px from the centre of the first pixel, as an array of its images is indexed (along z: where
-    planes lie as far apart as pixels); the axes say how long a frame and a px are.
+    Nodes are the rows of the store; those read from a GEFF keep their ids. `t` is the frame as
+    numbered in the recording, positions are in px from the centre of the first pixel, as an array
+    of its images is indexed (along z: where planes lie as far apart as pixels); the axes say how
+    long a frame and a px are.
 
     Args:
         tracks: TRACKS of one video.
@@ -404,13 +405,16 @@ def geff(
         edge_props_metadata={},
         track_node_props={"tracklet": "track_id"},
     )
+    nodes = np.arange(tracks.sizes["localization"], dtype=np.uint64)
+    if "node_id" in tracks:
+        nodes = tracks["node_id"].to_numpy().astype(np.uint64)
     links, _ = lineage.links_of_tracks(tracks)
     with _whole_folder(path) as aside:
         write_arrays(
             aside,
-            np.arange(tracks.sizes["localization"], dtype=np.uint64),
+            nodes,
             {name: {"values": values, "missing": None} for name, values in columns.items()},
-            links.T.astype(np.uint64),
+            nodes[links.T],
             {},
             metadata,
         )

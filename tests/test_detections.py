@@ -10,8 +10,8 @@ import xarray as xr
 import zarr
 from geff.core_io import write_arrays
 
-from magik import detections, lineage, lineages, schema
-from magik.config import Sample, Source
+from magik import detections, graphs, lineage, lineages, schema
+from magik.config import Graph, Sample, Source
 from magik.errors import InputError
 
 ROWS = pd.DataFrame(
@@ -320,8 +320,9 @@ EDGES = [(10, 11), (11, 12), (11, 13), (12, 14)]
 
 def test_a_geff_is_the_table_of_its_nodes(tmp_path):
     video = detections.read(write_geff(tmp_path / "g.zarr", EDGES))
+    assert video.node_id.values.tolist() == ROWS.id.tolist()
     rows = ROWS.drop(columns="intensity_mean")
-    xr.testing.assert_identical(video, read_rows(tmp_path, rows))
+    xr.testing.assert_identical(video.drop_vars("node_id"), read_rows(tmp_path, rows))
 
 
 def test_the_edges_of_a_geff_in_any_order_and_direction(tmp_path):
@@ -343,7 +344,7 @@ def test_lengths_in_a_geff_become_px(tmp_path, unit, um):
     assert "\n" not in str(error.value)
     video = detections.read(source.model_copy(update={"pixel_size_um": 0.25}))
     rows = read_rows(tmp_path, ROWS.drop(columns=["area", "intensity_mean"]).assign(radius=3 * px))
-    xr.testing.assert_allclose(video, rows)
+    xr.testing.assert_allclose(video.drop_vars("node_id"), rows)
 
 
 def test_units_of_a_geff_that_are_px_and_frames_all_the_same(tmp_path):
@@ -406,7 +407,24 @@ def test_a_geff_that_we_wrote_says_the_same(tmp_path, deep):
     tracks = lineage.tracks_of_links(rows, links, "drawn")
     lineages.geff(tracks, tmp_path / "g.geff")
     video = detections.read(Source(geff=str(tmp_path / "g.geff"), field_of_view=(3, 7)))
-    xr.testing.assert_identical(video, rows)
+    xr.testing.assert_identical(video.drop_vars("node_id"), rows)
+
+
+def test_the_nodes_of_a_geff_keep_their_ids(tmp_path):
+    """In any order of the nodes; in the table, in the GEFF and not among what a network may see."""
+    video = detections.read(write_geff(tmp_path / "g.zarr", EDGES[3:], time=[8, 7, 4, 7, 5]))
+    names = [12, 14, 11, 13, 10]
+    assert video.node_id.values.tolist() == names
+    links = np.array([[0, 1, 1], [1, 2, 3]])
+    tracks = schema.check(lineage.tracks_of_links(video, links, "drawn"), schema.TRACKS, "tracks")
+    assert lineages.table(tracks)["node_id"].tolist() == names
+    lineages.geff(tracks, tmp_path / "h.zarr")
+    graph, _ = geff.read(tmp_path / "h.zarr")
+    assert {node: row["t"] for node, row in graph.nodes(data=True)} == dict(
+        zip(names, [4, 5, 7, 7, 8], strict=True)
+    )
+    assert sorted(graph.edges) == [(12, 14), (14, 11), (14, 13)]
+    assert "node_id" not in graphs.build(video, Graph()).attrs["node_feature"]
 
 
 def test_a_geff_that_does_not_say_which_axis_is_time(tmp_path):
