@@ -47,7 +47,8 @@ def challenge(
     A label lasts over successive frames there: a track with a gap is written as two labels, the
     first being the parent of the second. The first part of a track is labelled by the track's
     number + 1, as in `table`; further parts are numbered after all tracks. Nor can a label have
-    two parents: where tracks merge, all but `parent` are left out, and the log says so.
+    two parents: where tracks merge, all but `parent` are left out, and the log says so. Where
+    there are more than MOST_LABELS, `README.txt` says so, and nothing else is written.
 
     Args:
         tracks: TRACKS of one video, with `label` where there are masks.
@@ -62,15 +63,19 @@ def challenge(
         first_frame: number of the first frame in the names of files and in `res_track.txt`.
 
     Raises:
-        InputError: if the folder is not empty, if there are too many labels for uint16, or if
-            the masks are not those of the tracks.
+        InputError: if the folder is not empty, or if the masks are not those of the tracks.
     """
-    row_label, lines = _parts(tracks)
+    row_label, lines = parts(tracks)
     if len(lines) > MOST_LABELS:
-        raise InputError(
-            f"{folder}: {len(lines):,} labels; a Cell Tracking Challenge result holds at most "
-            f"{MOST_LABELS:,}. Write GEFF or a table, or cut the recording into shorter ones"
+        why = (
+            f"left empty: {len(lines):,} labels, but a Cell Tracking Challenge result holds "
+            f"{MOST_LABELS:,}. Take GEFF or a table, or cut the recording into shorter ones"
         )
+        print(f"{folder}: {why}")
+        with _whole_folder(folder) as aside:
+            aside.mkdir()
+            (aside / "README.txt").write_text(f"{why}\n")
+        return
     frames = int(tracks["n_frames"][0])
     if labels is not None and len(labels) != frames:
         raise InputError(
@@ -118,8 +123,17 @@ def _whole_folder(path: str | Path) -> Iterator[Path]:
         yield aside
 
 
-def _parts(tracks: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Tracks cut at their gaps: the label of each row; label, begin, end, parent of each label."""
+def parts(
+    tracks: xr.Dataset,
+) -> tuple[Integer[np.ndarray, " localization"], Integer[np.ndarray, "labels 4"]]:
+    """Tracks cut at their gaps, as challenge format has them.
+
+    Args:
+        tracks: TRACKS of one video.
+
+    Returns:
+        The label of each row; and label, first frame, last frame, parent (0 = none) of each label.
+    """
     track, frame = (tracks[name].to_numpy().astype(np.int64) for name in ("track", "frame"))
     order = np.lexsort((frame, track))
     starts, goes_on = np.ones(len(order), bool), np.zeros(len(order), bool)

@@ -224,7 +224,8 @@ def test_a_recording_without_cells(tmp_path, kind):
     assert not tifffile.imread(folder / "mask002.tif").any()
 
 
-def test_more_labels_than_uint16_holds_are_refused(tmp_path):
+def test_more_labels_than_uint16_holds_leave_a_word_in_the_folder(tmp_path, capsys):
+    """All else of a recording is written all the same."""
     many, row = 65_536, "localization"
     alone = xr.Dataset(
         {
@@ -238,9 +239,11 @@ def test_more_labels_than_uint16_holds_are_refused(tmp_path):
         },
         attrs={"field_of_view": [256, 256]},
     )
-    with pytest.raises(InputError, match="65,536 labels; a Cell Tracking"):
-        lineages.challenge(alone, None, tmp_path / "01_RES")
-    assert list(tmp_path.iterdir()) == []
+    lineages.challenge(alone, None, tmp_path / "01_RES")
+    files = _files(tmp_path)
+    assert list(files) == ["01_RES/README.txt"]
+    assert b"left empty: 65,536 labels, but a Cell Tracking" in files["01_RES/README.txt"]
+    assert "01_RES: left empty: 65,536 labels" in capsys.readouterr().out
 
 
 def test_masks_of_another_recording_are_refused(tmp_path, tracks, labels):
