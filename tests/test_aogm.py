@@ -435,6 +435,19 @@ def test_py_ctcmetrics_measures_all_videos_of_a_store():
     assert aogm.lnk(tracks) < 0.9, "test invalid"
 
 
+def test_more_labels_than_challenge_format_holds_are_measured_as_sets_of_links(monkeypatch):
+    """70,000 cells in two frames, of which one link was found: no label wraps."""
+    cells = 70_000
+    rows = [(t, particle) for t in range(2) for particle in range(cells)]
+    tracks = tracked(truth(rows), {(0, cells)})
+    assert aogm.official_lnk(tracks) == pytest.approx(1 / cells)
+    monkeypatch.setattr(aogm, "LARGEST_LABEL", 5)
+    tracks = tracked(mitosis(), MITOSIS - {(4, 7)})
+    assert aogm.official_lnk(tracks) == aogm.lnk(tracks)
+    gold = aogm.Gold(masks(mitosis()), masks(mitosis()), np.array([[1, 0, 3, 0]]), 0)
+    assert np.isnan(aogm.against_markers(tracks, gold)["TRA"])
+
+
 def test_markers_that_no_mask_covers_are_missed():
     """Ten markers, the masks of nine: DET 1 - 1/10, and TRA pays for the link as well."""
     drawn = mitosis()
