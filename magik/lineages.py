@@ -29,8 +29,9 @@ MOST_LABELS = 65_535
 LARGEST_DISC = 5.0
 """px; radius of a detection without a mask, at most."""
 
-MOST_VOXELS = 2_000_000
-"""Of a frame that balls are drawn into; of a larger one all sides are divided by 2, 3, ..."""
+MOST_PIXELS, MOST_VOXELS = 50_000_000, 2_000_000
+"""Of an image that discs are drawn into, and of a volume with balls; of a larger one all sides are
+divided by 2, 3, ..."""
 
 
 # files of other tools ------------------------------------------------------------------------
@@ -55,10 +56,10 @@ def challenge(
         labels: the masks that the localizations were found in [frame, y, x] or [frame, z, y, x];
             pixels of labels that are no localization become 0. Without them a disc, or ball, is
             drawn at each position, its radius half the median distance to the nearest neighbour,
-            at most LARGEST_DISC; balls into a volume whose sides, positions and radii are
-            divided by the least whole number that leaves MOST_VOXELS or fewer. Each cell has a
-            voxel of its own. The files do not say that number: compare their sides with the field
-            of view.
+            at most LARGEST_DISC; into an image or volume whose sides, positions and radii are
+            divided by the least whole number that leaves MOST_PIXELS, or MOST_VOXELS, or fewer.
+            Each cell has a pixel of its own. The files do not say that number: compare their sides
+            with the field of view.
         folder: where; must be new or empty.
         first_frame: number of the first frame in the names of files and in `res_track.txt`.
 
@@ -217,12 +218,12 @@ def _disc_radius(tracks: xr.Dataset) -> float:
 
 def _sides_of_discs(tracks: xr.Dataset) -> tuple[list[int], int]:
     """Sides of a frame that discs are drawn into, and what those of the video are divided by."""
-    sides = [float(side) for side in tracks.attrs["field_of_view"]]
-    if "z" not in tracks:
-        return [math.ceil(side) for side in sides], 1
-    sides = [math.floor(np.max(tracks["z"].to_numpy(), initial=0)) + 1, *sides]
+    sides, most = [float(side) for side in tracks.attrs["field_of_view"]], MOST_PIXELS
+    if "z" in tracks:
+        depth = math.floor(np.max(tracks["z"].to_numpy(), initial=0)) + 1
+        sides, most = [depth, *sides], MOST_VOXELS
     divisor = 1
-    while math.prod(shape := [math.ceil(side / divisor) for side in sides]) > MOST_VOXELS:
+    while math.prod(shape := [math.ceil(side / divisor) for side in sides]) > most:
         divisor += 1
     return shape, divisor
 

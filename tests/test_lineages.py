@@ -172,6 +172,17 @@ def test_a_large_volume_is_drawn_smaller(tmp_path, tracks, monkeypatch):
     assert tifffile.imread(tmp_path / "02_RES" / "mask000.tif").shape == SHAPE, "images stay"
 
 
+def test_a_large_image_is_drawn_smaller(tmp_path, tracks, monkeypatch):
+    """24 x 32 px into 200 or fewer: half of each side."""
+    monkeypatch.setattr(lineages, "MOST_PIXELS", 200)
+    lineages.challenge(tracks, None, tmp_path / "01_RES")
+    mask = tifffile.imread(tmp_path / "01_RES" / "mask000.tif")
+    assert mask.shape == (12, 16)
+    seen = [int(mask[int(y / 2), int(x / 2)]) for t, _, y, x in named_rows(tracks) if t == 0]
+    assert seen == [1, 2]
+    assert _is_valid(tmp_path / "01_RES")
+
+
 def test_no_two_cells_share_a_voxel_of_a_smaller_volume(tmp_path, monkeypatch):
     """Eight cells in neighbouring px, which become one voxel: each has one of its own nearby."""
     monkeypatch.setattr(lineages, "MOST_VOXELS", 4**3)
