@@ -676,6 +676,14 @@ class Source(Section):
         kinds = ("folder", "masks", "table", "geff", "images", "lineage", "markers")
         return {kind: path for kind in kinds if (path := getattr(self, kind)) is not None}
 
+    @property
+    def needed(self) -> dict[str, str]:
+        """Those that must be there: of a sequence its masks, as images and truth may be missing."""
+        files = self.files
+        if self.folder is not None:
+            files["folder"] = f"{self.folder.rstrip('/')}_ST"
+        return files
+
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         given = [k for k in ("folder", "masks", "table", "geff") if getattr(self, k) is not None]
@@ -1036,10 +1044,10 @@ class Sample(Section):
         return self
 
     @property
-    def files(self) -> dict[str, str]:
-        """Every path that the sample names, by the setting that names it."""
+    def needed(self) -> dict[str, str]:
+        """Every path that must be there, by the setting that names it."""
         own = {"movie": self.movie, "table": self.table}
-        cells = {f"cells.{k}": v for k, v in (self.cells.files if self.cells else {}).items()}
+        cells = {f"cells.{k}": v for k, v in (self.cells.needed if self.cells else {}).items()}
         return {name: path for name, path in own.items() if path} | cells
 
 
@@ -1341,11 +1349,7 @@ class Study(Section):
         missing = {}
         for name, dataset in self.datasets.items():
             sources = (*dataset.cells.train, *dataset.cells.test) if dataset.cells else ()
-            paths = [
-                f"{path.rstrip('/')}_ST" if kind == "folder" else path  # images may be elsewhere
-                for source in sources
-                for kind, path in source.files.items()
-            ]
+            paths = [path for source in sources for path in source.needed.values()]
             absent = [path for path in paths if not (Path(root) / path).exists()]
             if absent:
                 missing[name] = absent[0]
@@ -1374,7 +1378,7 @@ class Study(Section):
                     f"config.yaml: experiments.{sample.experiment}.weights: no file '{weights}' "
                     f"(paths start from {Path(root).resolve()}); null trains a network"
                 )
-            for kind, given in sample.files.items():
+            for kind, given in sample.needed.items():
                 path = Path(root) / given
                 if not (path.exists() if sample.cells else path.is_file()):
                     raise InputError(

@@ -241,6 +241,20 @@ def test_a_recording_that_is_not_there_is_refused(tmp_path):
     study().must_find_files(ROOT)
 
 
+@pytest.mark.parametrize("there", ["01_ST", "01"])
+def test_a_sequence_is_there_where_its_masks_are(tmp_path, there):
+    """As `magik.cells` reads it: images may be missing."""
+    for shipped in ("magik", "data"):
+        (tmp_path / shipped).symlink_to(ROOT / shipped)
+    (tmp_path / "mine" / there).mkdir(parents=True)
+    mine = study(**sample(movie=None, cells={"folder": "mine/01/"}, experiment="lineages"))
+    if there == "01_ST":
+        mine.must_find_files(tmp_path)
+        return
+    with pytest.raises(InputError, match=r"samples\.mine\.cells\.folder: no file '.*01_ST'"):
+        mine.must_find_files(tmp_path)
+
+
 def test_defaults_are_inherited_and_overridden_one_by_one():
     given = study(defaults={"graph": {"max_lag": 3}}, datasets={"mine": {"graph": {"radius": 0.5}}})
     assert given.datasets["mine"].graph == config.Graph(radius=0.5, max_lag=3)
