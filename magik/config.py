@@ -1023,10 +1023,23 @@ class Sample(Section):
     pixel_size_um: Positive = Field(description="µm per px")
     frame_interval_s: Positive = Field(description="s per frame")
     localize: Localize = Localize()
-    experiment: Name = Field(description="whose network is used")
+    experiment: Name = Field(
+        description="whose network is used; of cells, if it is not named: lineages where there are "
+        "masks, else lineages_points"
+    )
     map: Map = Map()
     linking: Linking | None = Field(None, description="null: as the experiment says")
     source: str = Field("", description="where the recording comes from, and its licence")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _cells_have_a_network(cls, given: Any) -> Any:
+        """Cells that name no `experiment` are linked by the network that ships for their kind."""
+        cells = given.get("cells") if isinstance(given, Mapping) else None
+        if not isinstance(cells, Mapping) or given.get("experiment") is not None:
+            return given
+        masks = {"masks", "folder"} & set(cells)
+        return {**given, "experiment": "lineages" if masks else "lineages_points"}
 
     @model_validator(mode="after")
     def _movie_or_table(self) -> Self:
@@ -1630,9 +1643,10 @@ def json_schema() -> dict[str, Any]:
     """JSON schema of config.yaml as it is written, for editors.
 
     Data sets and experiments inherit from `defaults`, so none of their inherited settings is
-    required here.
+    required here; nor is the experiment of a sample, as cells have a default.
     """
     schema = Study.model_json_schema()
+    schema["$defs"]["Sample"]["required"].remove("experiment")
     for name in ("Dataset", "Experiment"):
         inherited = set(Defaults.model_fields)
         required = schema["$defs"][name].get("required", [])

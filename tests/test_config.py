@@ -183,6 +183,7 @@ def test_what_ships_is_accepted_at_every_scale(scale):
         # what is missing, or there twice
         ({"experiments": {"mine": {}}}, "experiments.mine.dataset: this setting is required"),
         (sample(pixel_size_um=None), "samples.mine.pixel_size_um: this setting is required"),
+        (sample(experiment=None), "samples.mine.experiment: this setting is required"),
         (sample(movie=None), "samples.mine: a sample has one of 'movie', 'table' and 'cells'"),
         (
             sample(table="mine.csv"),
@@ -229,6 +230,19 @@ def test_cells_are_told_of_their_own_settings():
         assert message in str(refused.value)
     with pytest.raises(InputError, match="write columns into cells"):
         study(**sample(movie=None, cells={"table": "t.csv"}, columns={"frame": "t"}))
+
+
+def test_cells_are_linked_by_the_network_that_ships_for_their_kind():
+    for kind, network in (
+        ("masks", "lineages"),
+        ("folder", "lineages"),
+        ("table", "lineages_points"),
+        ("geff", "lineages_points"),
+    ):
+        mine = study(**sample(movie=None, cells={kind: "mine"}, experiment=None)).samples["mine"]
+        assert mine.experiment == network
+        mine = study(**sample(movie=None, cells={kind: "mine"}, experiment="link_dic_hela"))
+        assert mine.samples["mine"].experiment == "link_dic_hela"
 
 
 def test_a_recording_that_is_not_there_is_refused(tmp_path):
