@@ -1,5 +1,6 @@
 """Scores of tracks: by hand on a drawn lineage, and by py-ctcmetrics on drawn and random ones."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -269,6 +270,24 @@ def test_a_marker_is_found_if_a_region_has_more_than_half_of_it(tmp_path, marker
     write_folder(tmp_path / "RES", "mask", [marker, region], "1 0 1 0\n")
     found = aogm.official(tmp_path / "RES", tmp_path / "GT")
     assert found["DET"] == pytest.approx(det)
+
+
+GOLDEN = Path(os.environ.get("MAGIK_CTC_GOLDEN", ""))
+"""With 03_GT and 03_RES, the test case of the challenge's evaluation software, which states no
+licence, so it is not here."""
+
+
+@pytest.mark.skipif(
+    not (GOLDEN / "03_GT").is_dir(), reason="MAGIK_CTC_GOLDEN names no folder with 03_GT and 03_RES"
+)
+def test_the_challenges_own_test_case_has_the_scores_of_its_own_programs():
+    """As logged by TRAMeasure and DETMeasure: ED = 1, EA = 16, EC = 2 of 19 links."""
+    found = aogm.official(GOLDEN / "03_RES", GOLDEN / "03_GT")
+    assert found["TRA"] == pytest.approx(0.622980, abs=5e-7)
+    assert found["DET"] == pytest.approx(0.688, abs=5e-7)
+    assert found["LNK"] == pytest.approx(0.052632, abs=5e-7)
+    operations = [found[f"AOGM_{name}"] for name in ("NS", "FN", "FP", "ED", "EA", "EC")]
+    assert operations == [5, 5, 3, 1, 16, 2]
 
 
 # --- by py-ctcmetrics ----------------------------------------------------------------------
