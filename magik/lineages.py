@@ -449,7 +449,8 @@ def summary(tracks: xr.Dataset, edges: xr.Dataset | None = None) -> dict[str, An
     Returns:
         Counts; a division is a track with two daughters or more, a merge one with two parents or
         more, a gap a link that passes over a frame, the length of a track the frames from its
-        first to its last. And `warnings`.
+        first to its last, a stage jump a move of all cells at once, which was taken back. And
+        `warnings`.
     """
     frame, track = tracks["frame"].to_numpy(), tracks["track"].to_numpy()
     (sender, receiver), _ = lineage.links_of_tracks(tracks)
@@ -465,9 +466,16 @@ def summary(tracks: xr.Dataset, edges: xr.Dataset | None = None) -> dict[str, An
         "merges": int(np.sum(np.bincount(daughters) > 1)),
         "median_track_frames": float(spans.median()) if len(spans) else None,
         "gaps_bridged": int(np.sum(frame[receiver] - frame[sender] > 1)),
+        "stage_jumps": _stage_jumps(tracks),
         "unlinked_localizations": unlinked,
         "warnings": list(_warnings(tracks, unlinked, trained_on)),
     }
+
+
+def _stage_jumps(tracks: xr.Dataset) -> int:
+    stage = [tracks[f"drift_{axis}"].to_numpy() for axis in "xyz" if f"drift_{axis}" in tracks]
+    _, first = np.unique(tracks["frame"].to_numpy(), return_index=True)
+    return int(np.any([np.diff(axis[first]) for axis in stage], axis=0).sum())
 
 
 def _warnings(tracks: xr.Dataset, unlinked: int, trained_on: Mapping[str, Any]) -> Iterator[str]:

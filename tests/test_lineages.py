@@ -445,9 +445,18 @@ def test_summary_counts(tracks):
         "merges": 0,
         "median_track_frames": 3,  # of 3, 6, 3, 3, 1
         "gaps_bridged": 1,
+        "stage_jumps": 0,
         "unlinked_localizations": 1,
     }
     json.dumps(said, allow_nan=False)
+
+
+def test_summary_counts_jumps_of_the_stage(tracks):
+    """One along x before frame 2, one along y and x before frame 4: not one for each cell."""
+    frame = tracks["frame"]
+    x, y = 7.0 * ((frame >= 2) & (frame < 4)), 3.0 * (frame >= 4)
+    jumped = tracks.assign(drift_x=x, drift_y=y)
+    assert lineages.summary(jumped)["stage_jumps"] == 2
 
 
 def test_an_only_daughter_is_no_division(tracks):
