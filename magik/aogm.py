@@ -283,12 +283,15 @@ def official_lnk(tracks: xr.Dataset) -> float:
     """LNK by py-ctcmetrics, the detections themselves being the markers; NaN without a true link.
 
     Every detection is drawn as one pixel, so that tables are measured as masks are. The videos
-    of a store follow one another.
+    of a store follow one another. `lnk` itself where there are more labels than challenge format
+    holds.
 
     Args:
         tracks: TRACKS with their truth.
     """
     one = _one_video(tracks)
+    if max(len(lines) for _, lines in (lineages.parts(one), _markers(one))) > LARGEST_LABEL:
+        return lnk(tracks)
     pixels = [np.arange(rows.stop - rows.start) for rows in lineages.rows_of_frames(one)]
     labels = [np.append(0, row + 1)[None].astype(np.uint16) for row in pixels]
     one = one.assign(label=("localization", np.concatenate([*pixels, []]).astype(int) + 1))
@@ -304,7 +307,12 @@ def against_markers(tracks: xr.Dataset, gold: Gold) -> dict[str, float]:
     Args:
         tracks: TRACKS of one video, with `label`.
         gold: its masks and markers.
+
+    Returns:
+        As `official`; NaN where there are more labels than challenge format holds.
     """
+    if len(lineages.parts(tracks)[1]) > LARGEST_LABEL:
+        return dict.fromkeys(OFFICIAL, np.nan)
     labels, markers = [], []
     for index in range(len(gold.markers)):
         label, marker = gold.labels[index], gold.markers[index]

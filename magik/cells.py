@@ -172,10 +172,16 @@ def recording(source: Source) -> schema.Recording:
 
 
 def gold(source: Source) -> tuple[Stack, Stack, np.ndarray, int] | None:
-    """Masks, markers made by hand and their lineage, and the first frame; None without markers."""
+    """Masks, markers made by hand and their lineage, and the first frame; None without markers.
+
+    Raises:
+        InputError: as `masks_of`; if a mother has no marker in her last frame or a daughter in her
+            first, without which the challenge's measures cannot link them.
+    """
     markers, lines = markers_of(source), lineage_of(source)
     if markers is None or lines is None or source.table or source.geff:
         return None
+    _refuse_lost_markers(markers, lines, _files(source).lineage)
     return masks_of(source)[0], markers, lines, markers.first_frame
 
 
@@ -607,6 +613,20 @@ def _with_lineage(
         particle=("localization", label),
         parent_particle=("localization", np.where(parent > 0, parent, -1)),
     )
+
+
+def _refuse_lost_markers(markers: Stack, lines: np.ndarray, path: Path | None) -> None:
+    daughters, mothers = lines[lines[:, 3] > 0], lines[np.isin(lines[:, 0], lines[:, 3])]
+    wanted = np.concatenate([daughters[:, [1, 0]], mothers[:, [2, 0]]])  # frame, label
+    for frame in np.unique(wanted[:, 0]).tolist():
+        label, index = wanted[wanted[:, 0] == frame, 1], frame - markers.first_frame
+        lost = label[~np.isin(label, markers[index] if 0 <= index < len(markers) else [])]
+        if len(lost):
+            raise InputError(
+                f"{markers.path}: frame {frame}: no marker has the label {lost[0]}, but {path} "
+                "says that it divides or is born there; expected a marker in the last frame of a "
+                "mother and in the first of a daughter"
+            )
 
 
 def _of_labels(tracks: np.ndarray, label: np.ndarray) -> np.ndarray:

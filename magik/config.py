@@ -676,6 +676,14 @@ class Source(Section):
         kinds = ("folder", "masks", "table", "geff", "images", "lineage", "markers")
         return {kind: path for kind in kinds if (path := getattr(self, kind)) is not None}
 
+    @property
+    def needed(self) -> dict[str, str]:
+        """Those that must be there: of a sequence its masks, as images and truth may be missing."""
+        files = self.files
+        if self.folder is not None:
+            files["folder"] = f"{self.folder.rstrip('/')}_ST"
+        return files
+
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         given = [k for k in ("folder", "masks", "table", "geff") if getattr(self, k) is not None]
@@ -1021,10 +1029,23 @@ class Sample(Section):
     pixel_size_um: Positive = Field(description="µm per px")
     frame_interval_s: Positive = Field(description="s per frame")
     localize: Localize = Localize()
-    experiment: Name = Field(description="whose network is used")
+    experiment: Name = Field(
+        description="whose network is used; of cells, if it is not named: lineages where there are "
+        "masks, else lineages_points"
+    )
     map: Map = Map()
     linking: Linking | None = Field(None, description="null: as the experiment says")
     source: str = Field("", description="where the recording comes from, and its licence")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _cells_have_a_network(cls, given: Any) -> Any:
+        """Cells that name no `experiment` are linked by the network that ships for their kind."""
+        cells = given.get("cells") if isinstance(given, Mapping) else None
+        if not isinstance(cells, Mapping) or given.get("experiment") is not None:
+            return given
+        masks = {"masks", "folder"} & set(cells)
+        return {**given, "experiment": "lineages" if masks else "lineages_points"}
 
     @model_validator(mode="after")
     def _movie_or_table(self) -> Self:
@@ -1042,10 +1063,10 @@ class Sample(Section):
         return self
 
     @property
-    def files(self) -> dict[str, str]:
-        """Every path that the sample names, by the setting that names it."""
+    def needed(self) -> dict[str, str]:
+        """Every path that must be there, by the setting that names it."""
         own = {"movie": self.movie, "table": self.table}
-        cells = {f"cells.{k}": v for k, v in (self.cells.files if self.cells else {}).items()}
+        cells = {f"cells.{k}": v for k, v in (self.cells.needed if self.cells else {}).items()}
         return {name: path for name, path in own.items() if path} | cells
 
 
@@ -1374,11 +1395,7 @@ class Study(Section):
         missing = {}
         for name, dataset in self.datasets.items():
             sources = (*dataset.cells.train, *dataset.cells.test) if dataset.cells else ()
-            paths = [
-                f"{path.rstrip('/')}_ST" if kind == "folder" else path  # images may be elsewhere
-                for source in sources
-                for kind, path in source.files.items()
-            ]
+            paths = [path for source in sources for path in source.needed.values()]
             absent = [path for path in paths if not (Path(root) / path).exists()]
             if absent:
                 missing[name] = absent[0]
@@ -1407,7 +1424,7 @@ class Study(Section):
                     f"config.yaml: experiments.{sample.experiment}.weights: no file '{weights}' "
                     f"(paths start from {Path(root).resolve()}); null trains a network"
                 )
-            for kind, given in sample.files.items():
+            for kind, given in sample.needed.items():
                 path = Path(root) / given
                 if not (path.exists() if sample.cells else path.is_file()):
                     raise InputError(
@@ -1659,9 +1676,10 @@ def json_schema() -> dict[str, Any]:
     """JSON schema of config.yaml as it is written, for editors.
 
     Data sets and experiments inherit from `defaults`, so none of their inherited settings is
-    required here.
+    required here; nor is the experiment of a sample, as cells have a default.
     """
     schema = Study.model_json_schema()
+    schema["$defs"]["Sample"]["required"].remove("experiment")
     for name in ("Dataset", "Experiment"):
         inherited = set(Defaults.model_fields)
         required = schema["$defs"][name].get("required", [])

@@ -50,7 +50,8 @@ def read(source: Source) -> xr.Dataset:
     Every numeric column is read, except descriptors that some row lacks and those with the name
     of something else in a store, which `columns` may rename. Positions in a table are in px from
     the corner of the first pixel; in a GEFF they count from its centre, as tools that index arrays
-    do, and ½ px is added to them. What a GEFF has in units of length becomes px.
+    do, and ½ px is added to them. What a GEFF has in units of length becomes px; so does
+    z where planes lie farther apart than pixels, as the scales of its axes say.
 
     `particle` is what the table calls so (`HEADERS`); or each detection names its `parent` by
     its `id`, or a track its parent by its track where there is no `id`; the edges of a GEFF link
@@ -82,6 +83,7 @@ def read(source: Source) -> xr.Dataset:
     data = {ours: numbers(table[theirs], path) for ours, theirs in chosen.items()}
     if source.geff is not None:
         data |= {axis: data[axis] + 0.5 for axis in ("z", "y", "x") if axis in data}
+        data["node_id"] = table["node_id"].to_numpy()
     for axis in ("x", "y"):
         check_origin(data[axis], table[chosen[axis]], path)
     _refuse_no_size(data, {ours: table[theirs] for ours, theirs in chosen.items()}, path)
@@ -409,7 +411,9 @@ def _truth(
         if parents is not None:
             at = _look_up(parents, named["particle"], path)
             parent[at >= 0] = particle[at[at >= 0]]
+            parent[_from_itself(particle, parent)] = -1
             _refuse_two_parents(particle, parent, parents, path)
+            _refuse_overlapping(video, particle, parent, parents, path)
     else:
         return {}
     return {
@@ -438,6 +442,17 @@ def _links(names: pd.Series, parents: pd.Series, frame: np.ndarray, path: Path) 
             f"{parents.iloc[row]:g} is in no earlier frame than its child; expected an earlier one"
         )
     return np.stack([sender, receiver])
+
+
+def _from_itself(particle: np.ndarray, parent: np.ndarray) -> np.ndarray:
+    """Rows of tracks that name themselves: they have no parent.
+
+    Where track 0 alone does so, 0 is no track but none, in every row.
+    """
+    itself = (parent == particle) & (particle >= 0)
+    if itself.any() and not particle[itself].any():
+        return parent == 0
+    return itself
 
 
 def _look_up(parents: pd.Series, names: pd.Series, path: Path) -> np.ndarray:
@@ -485,6 +500,23 @@ def _refuse_two_parents(
         )
 
 
+def _refuse_overlapping(
+    video: xr.Dataset, particle: np.ndarray, parent: np.ndarray, column: pd.Series, path: Path
+) -> None:
+    """A track that begins before its parent has ended."""
+    number = video["frame"].to_numpy() + video.attrs["first_frame"]
+    ends = pd.Series(number).groupby(particle).max()
+    child = np.flatnonzero((particle >= 0) & (parent >= 0))
+    early = child[number[child] <= ends[parent[child]].to_numpy()]
+    if len(early):
+        row = int(early[0])
+        raise InputError(
+            f"{_place(column, row, path)}: track {particle[row]} is in frame {number[row]}, but "
+            f"its parent {parent[row]} lives until frame {ends[parent[row]]}; expected the parent "
+            "to end before"
+        )
+
+
 # graphs --------------------------------------------------------------------------------------
 
 
@@ -521,15 +553,22 @@ def _read_geff(
         },
         index=range(len(nodes)),
     )
-    columns, units = {}, {}
+    table = table.assign(node_id=nodes.to_numpy())
+    columns, units, sizes = {}, {}, {}
     for axis in about.axes or ():
         ours = "frame" if axis.type == "time" else axis.name.lower()
         if ours in ("frame", "x", "y", "z"):
             columns[ours] = axis.name
             units[axis.name] = axis.unit
+        if ours in ("x", "y", "z") and axis.unit in (None, "pixel") and ours not in given:
+            sizes[ours] = axis.scale and axis.scale * UM.get(axis.scaled_unit or "", 1.0)
     columns |= given
     units = {name: unit for name, unit in units.items() if name not in given.values()}
     table = _in_px(table, units, path, pixel_size_um)
+    planes = _between_planes(sizes, path)
+    if planes != 1 and columns["z"] in table:
+        table = table.assign(**{columns["z"]: planes * table[columns["z"]]})
+        table = table.drop(columns="area", errors="ignore")  # a volume, of whichever unit
     if len(graph["edge_ids"]):
         time = numbers(table[_choose(table, columns, path)["frame"]], path)
         ends = nodes.get_indexer(graph["edge_ids"].ravel()).reshape(-1, 2).T
@@ -586,3 +625,22 @@ def _in_px(
         px["radius"] = max(px.values())
     scaled = {name: table[name] * factor for name, factor in px.items()}
     return table.assign(**scaled).drop(columns="area", errors="ignore")  # of whichever unit
+
+
+def _between_planes(sizes: Mapping[str, float | None], path: Path) -> float:
+    """How far apart planes along z are, px: what its scale is in that of x.
+
+    Args:
+        sizes: how long a px along each axis is, in one unit; None = the graph does not say.
+        path: where the graph is from.
+    """
+    if not any(sizes.values()):
+        return 1.0
+    x, y, z = (sizes.get(axis, sizes.get("x")) for axis in ("x", "y", "z"))
+    if not (x and y and z) or min(x, y, z) <= 0 or not math.isclose(x, y, rel_tol=1e-3):
+        told = ", ".join(f"{axis} {size}" for axis, size in sizes.items())
+        raise InputError(
+            f"{path}: the axes have the scales {told}; expected one of each that is in px, greater "
+            "than 0, and the same for x and y. Or name in columns the axes whose px are all alike"
+        )
+    return 1.0 if math.isclose(x, z, rel_tol=1e-3) else z / x

@@ -19,7 +19,8 @@ from magik.errors import InputError
 
 AXES = ("x", "y", "z")
 NOT_FEATURES = (
-    *("frame", "label", "particle", "parent_particle", "diffusivity", "exponent", "motion"),
+    *("frame", "label", "node_id", "particle", "parent_particle"),
+    *("diffusivity", "exponent", "motion"),
     *("drift_x", "drift_y", "drift_z"),
 )
 """Of the columns of a localization, those that no network may see."""
@@ -189,7 +190,8 @@ def settings(given: Mapping[str, Any], measured: str | Path | Sequence[str]) -> 
     """
     if not measured:
         return Graph(**given)
-    return Graph(**json.loads(Path(str(measured)).read_text()))
+    said = json.loads(Path(str(measured)).read_text())
+    return Graph(**{name: said[name] for name in Graph.model_fields})
 
 
 def build_as(trained_on: Mapping[str, Any], localizations: xr.Dataset) -> xr.Dataset:
@@ -207,15 +209,19 @@ def build_as(trained_on: Mapping[str, Any], localizations: xr.Dataset) -> xr.Dat
     return build(localizations, config, trained_on["length_px"])
 
 
-def reach(localizations: xr.Dataset, config: Graph) -> Graph:
+def reach(localizations: xr.Dataset, config: Graph) -> tuple[Graph, float]:
     """The graph settings with the smallest reach that holds `keep` of the true links.
 
     The lag is the smallest for which no more than half of what may be lost is lost; the radius,
-    the smallest for which the rest suffices. Both stay within the limits of `config`.
+    the smallest for which the rest suffices. Both stay within the limits of `config`; the log says
+    where these leave out too many.
 
     Args:
         localizations: LOCALIZATIONS with `particle`: the training set.
         config: with `keep`.
+
+    Returns:
+        The settings, and the share of the true links that they hold.
 
     Raises:
         InputError: if the truth is not known, or there is not one link.
@@ -237,7 +243,8 @@ def reach(localizations: xr.Dataset, config: Graph) -> Graph:
         length = np.full(len(frame), float(max(localizations.attrs["field_of_view"])))
     distance = np.linalg.norm(position[receiver] - position[sender], axis=1) / length[sender]
     lag = frame[receiver] - frame[sender]
-    may_lose = (1 - (config.keep or 1)) * len(lag)
+    keep = config.keep or 1.0
+    may_lose = (1 - keep) * len(lag)
     lags = np.sort(lag)[::-1]
     longest = int(min(config.max_lag, lags[int(may_lose / 2)]))
     inside = distance[lag <= longest]
@@ -245,7 +252,15 @@ def reach(localizations: xr.Dataset, config: Graph) -> Graph:
     farthest = np.sort(inside)[::-1][max(0, int(left))] if len(inside) else config.radius
     # a little farther than the farthest seen: the next recording's is not the same
     radius = min(config.radius, max(REACH_MARGIN * float(farthest), LEAST_REACH))
-    return config.model_copy(update={"max_lag": longest, "radius": radius})
+    kept = float(np.mean((lag <= longest) & (distance <= radius)))
+    told = f"{radius:.3g} {config.unit}, {longest} frames; it holds {kept:.2%} of {len(lag)} links"
+    print(f"reach: {told}")
+    if kept < keep - 1e-9:
+        print(
+            f"warning: graph.keep asks for {keep:.2%} of the links. Raise the upper limits, "
+            f"graph.radius = {config.radius:g} and graph.max_lag = {config.max_lag}"
+        )
+    return config.model_copy(update={"max_lag": longest, "radius": radius}), kept
 
 
 REACH_MARGIN, LEAST_REACH = 1.1, 0.01

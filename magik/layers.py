@@ -39,9 +39,10 @@ SHELVES: dict[str, tuple[str, ...]] = {
         "attention",
     ),
     "read-out": (
-        *("export", "floors", "link_free", "track_features", "floors_motion", "change_points"),
-        *("linking", "lineages", "aogm", "linkers", "maps", "metrics", "tables", "cards"),
-        *("movies", "plots", "plots_cells", "plots_motion", "plots_sweeps", "plots_matrix"),
+        *("greys", "export", "floors", "link_free", "track_features", "floors_motion"),
+        *("change_points", "linking", "lineages", "aogm", "linkers", "maps", "metrics", "tables"),
+        *("cards", "movies", "plots", "plots_cells", "plots_motion", "plots_sweeps"),
+        "plots_matrix",
     ),
 }
 

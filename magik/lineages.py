@@ -29,8 +29,9 @@ MOST_LABELS = 65_535
 LARGEST_DISC = 5.0
 """px; radius of a detection without a mask, at most."""
 
-MOST_VOXELS = 2_000_000
-"""Of a frame that balls are drawn into; of a larger one all sides are divided by 2, 3, ..."""
+MOST_PIXELS, MOST_VOXELS = 50_000_000, 2_000_000
+"""Of an image that discs are drawn into, and of a volume with balls; of a larger one all sides are
+divided by 2, 3, ..."""
 
 
 # files of other tools ------------------------------------------------------------------------
@@ -47,30 +48,35 @@ def challenge(
     A label lasts over successive frames there: a track with a gap is written as two labels, the
     first being the parent of the second. The first part of a track is labelled by the track's
     number + 1, as in `table`; further parts are numbered after all tracks. Nor can a label have
-    two parents: where tracks merge, all but `parent` are left out, and the log says so.
+    two parents: where tracks merge, all but `parent` are left out, and the log says so. Where
+    there are more than MOST_LABELS, `README.txt` says so, and nothing else is written.
 
     Args:
         tracks: TRACKS of one video, with `label` where there are masks.
         labels: the masks that the localizations were found in [frame, y, x] or [frame, z, y, x];
             pixels of labels that are no localization become 0. Without them a disc, or ball, is
             drawn at each position, its radius half the median distance to the nearest neighbour,
-            at most LARGEST_DISC; balls into a volume whose sides, positions and radii are
-            divided by the least whole number that leaves MOST_VOXELS or fewer. Each cell has a
-            voxel of its own. The files do not say that number: compare their sides with the field
-            of view.
+            at most LARGEST_DISC; into an image or volume whose sides, positions and radii are
+            divided by the least whole number that leaves MOST_PIXELS, or MOST_VOXELS, or fewer.
+            Each cell has a pixel of its own. The files do not say that number: compare their sides
+            with the field of view.
         folder: where; must be new or empty.
         first_frame: number of the first frame in the names of files and in `res_track.txt`.
 
     Raises:
-        InputError: if the folder is not empty, if there are too many labels for uint16, or if
-            the masks are not those of the tracks.
+        InputError: if the folder is not empty, or if the masks are not those of the tracks.
     """
-    row_label, lines = _parts(tracks)
+    row_label, lines = parts(tracks)
     if len(lines) > MOST_LABELS:
-        raise InputError(
-            f"{folder}: {len(lines):,} labels; a Cell Tracking Challenge result holds at most "
-            f"{MOST_LABELS:,}. Write GEFF or a table, or cut the recording into shorter ones"
+        why = (
+            f"left empty: {len(lines):,} labels, but a Cell Tracking Challenge result holds "
+            f"{MOST_LABELS:,}. Take GEFF or a table, or cut the recording into shorter ones"
         )
+        print(f"{folder}: {why}")
+        with _whole_folder(folder) as aside:
+            aside.mkdir()
+            (aside / "README.txt").write_text(f"{why}\n")
+        return
     frames = int(tracks["n_frames"][0])
     if labels is not None and len(labels) != frames:
         raise InputError(
@@ -118,8 +124,17 @@ def _whole_folder(path: str | Path) -> Iterator[Path]:
         yield aside
 
 
-def _parts(tracks: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Tracks cut at their gaps: the label of each row; label, begin, end, parent of each label."""
+def parts(
+    tracks: xr.Dataset,
+) -> tuple[Integer[np.ndarray, " localization"], Integer[np.ndarray, "labels 4"]]:
+    """Tracks cut at their gaps, as challenge format has them.
+
+    Args:
+        tracks: TRACKS of one video.
+
+    Returns:
+        The label of each row; and label, first frame, last frame, parent (0 = none) of each label.
+    """
     track, frame = (tracks[name].to_numpy().astype(np.int64) for name in ("track", "frame"))
     order = np.lexsort((frame, track))
     starts, goes_on = np.ones(len(order), bool), np.zeros(len(order), bool)
@@ -203,12 +218,12 @@ def _disc_radius(tracks: xr.Dataset) -> float:
 
 def _sides_of_discs(tracks: xr.Dataset) -> tuple[list[int], int]:
     """Sides of a frame that discs are drawn into, and what those of the video are divided by."""
-    sides = [float(side) for side in tracks.attrs["field_of_view"]]
-    if "z" not in tracks:
-        return [math.ceil(side) for side in sides], 1
-    sides = [math.floor(np.max(tracks["z"].to_numpy(), initial=0)) + 1, *sides]
+    sides, most = [float(side) for side in tracks.attrs["field_of_view"]], MOST_PIXELS
+    if "z" in tracks:
+        depth = math.floor(np.max(tracks["z"].to_numpy(), initial=0)) + 1
+        sides, most = [depth, *sides], MOST_VOXELS
     divisor = 1
-    while math.prod(shape := [math.ceil(side / divisor) for side in sides]) > MOST_VOXELS:
+    while math.prod(shape := [math.ceil(side / divisor) for side in sides]) > most:
         divisor += 1
     return shape, divisor
 
@@ -373,9 +388,10 @@ def geff(
 ) -> None:
     """A GEFF: a graph of localizations and their links, as a Zarr folder.
 
-    Nodes are the rows of the store. `t` is the frame as numbered in the recording, positions are
-    in px from the centre of the first pixel, as an array of its images is indexed (along z: where
-    planes lie as far apart as pixels); the axes say how long a frame and a px are.
+    Nodes are the rows of the store; those read from a GEFF keep their ids. `t` is the frame as
+    numbered in the recording, positions are in px from the centre of the first pixel, as an array
+    of its images is indexed (along z: where planes lie as far apart as pixels); the axes say how
+    long a frame and a px are.
 
     Args:
         tracks: TRACKS of one video.
@@ -404,13 +420,16 @@ def geff(
         edge_props_metadata={},
         track_node_props={"tracklet": "track_id"},
     )
+    nodes = np.arange(tracks.sizes["localization"], dtype=np.uint64)
+    if "node_id" in tracks:
+        nodes = tracks["node_id"].to_numpy().astype(np.uint64)
     links, _ = lineage.links_of_tracks(tracks)
     with _whole_folder(path) as aside:
         write_arrays(
             aside,
-            np.arange(tracks.sizes["localization"], dtype=np.uint64),
+            nodes,
             {name: {"values": values, "missing": None} for name, values in columns.items()},
-            links.T.astype(np.uint64),
+            nodes[links.T],
             {},
             metadata,
         )
@@ -430,7 +449,8 @@ def summary(tracks: xr.Dataset, edges: xr.Dataset | None = None) -> dict[str, An
     Returns:
         Counts; a division is a track with two daughters or more, a merge one with two parents or
         more, a gap a link that passes over a frame, the length of a track the frames from its
-        first to its last. And `warnings`.
+        first to its last, a stage jump a move of all cells at once, which was taken back. And
+        `warnings`.
     """
     frame, track = tracks["frame"].to_numpy(), tracks["track"].to_numpy()
     (sender, receiver), _ = lineage.links_of_tracks(tracks)
@@ -446,9 +466,16 @@ def summary(tracks: xr.Dataset, edges: xr.Dataset | None = None) -> dict[str, An
         "merges": int(np.sum(np.bincount(daughters) > 1)),
         "median_track_frames": float(spans.median()) if len(spans) else None,
         "gaps_bridged": int(np.sum(frame[receiver] - frame[sender] > 1)),
+        "stage_jumps": _stage_jumps(tracks),
         "unlinked_localizations": unlinked,
         "warnings": list(_warnings(tracks, unlinked, trained_on)),
     }
+
+
+def _stage_jumps(tracks: xr.Dataset) -> int:
+    stage = [tracks[f"drift_{axis}"].to_numpy() for axis in "xyz" if f"drift_{axis}" in tracks]
+    _, first = np.unique(tracks["frame"].to_numpy(), return_index=True)
+    return int(np.any([np.diff(axis[first]) for axis in stage], axis=0).sum())
 
 
 def _warnings(tracks: xr.Dataset, unlinked: int, trained_on: Mapping[str, Any]) -> Iterator[str]:

@@ -10,7 +10,7 @@ import xarray as xr
 from jaxtyping import Int
 from PIL import Image, ImageDraw, ImageFont
 
-from magik import job, lineage, lineages, schema
+from magik import greys, job, lineage, lineages, schema
 
 SIDE = 400
 """px; longer side of an overlay movie, at most."""
@@ -183,22 +183,21 @@ _SHADES = np.rint(np.linspace(0, 255, _GREYS)).astype(np.uint8)
 
 
 def flat(image: np.ndarray) -> np.ndarray:
-    """An image as it is, a volume [z, y, x] seen along z: the maximum."""
-    return image.max(axis=0) if image.ndim == 3 else image
+    """An image as it is, a volume [z, y, x] seen along z: the maximum, of what is a number."""
+    return np.fmax.reduce(image, axis=0) if image.ndim == 3 else image
 
 
 def _levels(images: schema.Frames, shown: range) -> tuple[float, float]:
     """Counts shown in black and in white, from up to five frames of the recording."""
     some = [flat(images[frame])[::2, ::2].ravel() for frame in shown[:: max(1, len(shown) // 4)]]
-    low, high = np.percentile(np.concatenate(some), [0.5, 99.5])
-    return float(low), float(high if high > low else low + 1)
+    return greys.limits(np.concatenate(some), (0.5, 99.5))
 
 
 def _grey(image: np.ndarray, levels: tuple[float, float], size: tuple[int, int]) -> np.ndarray:
-    """Shades of grey 0 ... _WHITE [y, x] of the size, which is given as (width, height)."""
+    """Shades of grey 0 ... _WHITE [y, x] of the size, given as (width, height); black for NaN."""
     low, high = levels
     part = np.clip((image.astype(np.float32) - low) / (high - low), 0, 1)
-    shades = Image.fromarray(np.rint(part * _WHITE).astype(np.uint8))
+    shades = Image.fromarray(np.rint(np.nan_to_num(part) * _WHITE).astype(np.uint8))
     return np.array(shades.resize(size, Image.Resampling.BOX))
 
 

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, NullFormatter
 
-from magik import job, physics, schema
+from magik import greys, job, physics, schema
 from magik.config import Figure, Panel, Sample
 from magik.errors import InputError
 
@@ -96,10 +96,9 @@ def frame(axes: Axes, image: np.ndarray, px_um: float | None = None) -> pd.DataF
     Returns:
         One row per pixel.
     """
-    low, high = np.percentile(image, [0.1, 99.9])
+    low, high = greys.limits(image, (0.1, 99.9))
     height, width = image.shape
-    axes.imshow(image, cmap="gray", vmin=low, vmax=high if high > low else low + 1,
-                extent=(0, width, height, 0))  # fmt: skip
+    axes.imshow(image, cmap="gray", vmin=low, vmax=high, extent=(0, width, height, 0))
     axes.set_axis_off()
     scale_bar(axes, width, px_um)
     return _grid_rows("image (counts)", image, 1)

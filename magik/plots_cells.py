@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure as Canvas
 
-from magik import lineage, lineages, movies, plots, schema
+from magik import greys, lineage, lineages, movies, plots, schema
 from magik.config import Panel
 
 MOST_LANES = 48
@@ -261,9 +261,9 @@ def _draw_crop(axes: Axes, image: np.ndarray | None, window: tuple[float, float,
         return
     x, y = (max(0, int(start)) for start in (left, top))
     part = image[y : int(top + side) + 1, x : int(left + side) + 1]
-    low, high = np.percentile(part, [0.5, 99.5])
+    low, high = greys.limits(part, (0.5, 99.5))
     height, width = part.shape
-    axes.imshow(part, cmap="gray", vmin=low, vmax=high if high > low else low + 1, aspect="auto",
+    axes.imshow(part, cmap="gray", vmin=low, vmax=high, aspect="auto",
                 extent=(x, x + width, y + height, y))  # fmt: skip
 
 

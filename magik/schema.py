@@ -73,6 +73,7 @@ LOCALIZATIONS = Layout(
         "z": _optional(("localization",), "px", "centroid, depth"),
         "intensity": _optional(("localization",), "counts", "mean intensity"),
         "label": _optional(("localization",), "1", "value of its pixels in the masks", "iu"),
+        "node_id": _optional(("localization",), "1", "its node in the GEFF it is from", "iu"),
         **{
             f"drift_{axis}": _optional(
                 ("localization",), "px", "jumps of the stage up to its frame"
@@ -197,6 +198,7 @@ TRACKS = Layout(
         "merge_track": _optional(("merge",), "1", "track in which several meet, ascending", "iu"),
         "merge_parent": _optional(("merge",), "1", "one of these beside its `parent`", "iu"),
         "label": _optional(("localization",), "1", "value of its pixels in the masks", "iu"),
+        "node_id": _optional(("localization",), "1", "its node in the GEFF it is from", "iu"),
         "particle": _optional(
             ("localization",), "1", "true identity within its video; -1 = none", "i"
         ),

@@ -1,5 +1,6 @@
 """Scores of tracks: by hand on a drawn lineage, and by py-ctcmetrics on drawn and random ones."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -271,6 +272,24 @@ def test_a_marker_is_found_if_a_region_has_more_than_half_of_it(tmp_path, marker
     assert found["DET"] == pytest.approx(det)
 
 
+GOLDEN = Path(os.environ.get("MAGIK_CTC_GOLDEN", ""))
+"""With 03_GT and 03_RES, the test case of the challenge's evaluation software, which states no
+licence, so it is not here."""
+
+
+@pytest.mark.skipif(
+    not (GOLDEN / "03_GT").is_dir(), reason="MAGIK_CTC_GOLDEN names no folder with 03_GT and 03_RES"
+)
+def test_the_challenges_own_test_case_has_the_scores_of_its_own_programs():
+    """As logged by TRAMeasure and DETMeasure: ED = 1, EA = 16, EC = 2 of 19 links."""
+    found = aogm.official(GOLDEN / "03_RES", GOLDEN / "03_GT")
+    assert found["TRA"] == pytest.approx(0.622980, abs=5e-7)
+    assert found["DET"] == pytest.approx(0.688, abs=5e-7)
+    assert found["LNK"] == pytest.approx(0.052632, abs=5e-7)
+    operations = [found[f"AOGM_{name}"] for name in ("NS", "FN", "FP", "ED", "EA", "EC")]
+    assert operations == [5, 5, 3, 1, 16, 2]
+
+
 # --- by py-ctcmetrics ----------------------------------------------------------------------
 
 
@@ -433,6 +452,19 @@ def test_py_ctcmetrics_measures_all_videos_of_a_store():
     tracks = tracked(both, MITOSIS - {(4, 7), (3, 6)} | shifted)
     assert aogm.official_lnk(tracks) == pytest.approx(aogm.lnk(tracks))
     assert aogm.lnk(tracks) < 0.9, "test invalid"
+
+
+def test_more_labels_than_challenge_format_holds_are_measured_as_sets_of_links(monkeypatch):
+    """70,000 cells in two frames, of which one link was found: no label wraps."""
+    cells = 70_000
+    rows = [(t, particle) for t in range(2) for particle in range(cells)]
+    tracks = tracked(truth(rows), {(0, cells)})
+    assert aogm.official_lnk(tracks) == pytest.approx(1 / cells)
+    monkeypatch.setattr(aogm, "LARGEST_LABEL", 5)
+    tracks = tracked(mitosis(), MITOSIS - {(4, 7)})
+    assert aogm.official_lnk(tracks) == aogm.lnk(tracks)
+    gold = aogm.Gold(masks(mitosis()), masks(mitosis()), np.array([[1, 0, 3, 0]]), 0)
+    assert np.isnan(aogm.against_markers(tracks, gold)["TRA"])
 
 
 def test_markers_that_no_mask_covers_are_missed():

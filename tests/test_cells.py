@@ -288,6 +288,29 @@ def test_images_and_truth_of_a_sequence_may_be_missing(tmp_path, gone):
     np.testing.assert_array_equal(found["x"], whole["x"])
 
 
+@pytest.mark.parametrize(
+    ("frame", "label", "line"),
+    [
+        (2, 5, r"01_GT/TRA: frame 2: no marker has the label 5, but .*man_track.txt says"),
+        (1, 3, r"01_GT/TRA: frame 1: no marker has the label 3, but .*man_track.txt says"),
+        (0, 3, None),
+        (3, 8, None),
+    ],
+)
+def test_markers_that_a_division_cannot_do_without(tmp_path, frame, label, line):
+    """Of the mother in her last frame, and of a daughter in her first; others may be missing."""
+    source = Source(folder=str(challenge(tmp_path)))
+    lost = drawn()[frame]
+    lost[lost == label] = 0
+    write(tmp_path / f"01_GT/TRA/man_track{frame:03d}.tif", lost)
+    if line is None:
+        assert cells.gold(source) is not None
+        return
+    with pytest.raises(InputError, match=line) as error:
+        cells.gold(source)
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize("gone", ["01_ST/SEG", "01_GT/TRA/man_track.txt"])
 def test_a_sequence_that_lacks_a_part(tmp_path, gone):
     folder = challenge(tmp_path)
@@ -329,6 +352,7 @@ def test_a_stack_takes_the_numbers_of_the_masks(tmp_path):
     ("tracks", "line"),
     [
         ("3 0 1 0\n0 2 3 0\n", r":2: label 0 is the background"),
+        ("0 0 5 0\n", r":1: label 0 is the background"),
         ("3 0 1 0\n5 2 3\n", r":2: found '5 2 3'; expected four whole numbers"),
         ("3 0 1 0\n5 2 3 -1\n", r":2: found '5 2 3 -1'"),
         ("3 0 1 0\n3 2 3 0\n", r":2: label 3 also stands in line 1"),

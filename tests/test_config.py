@@ -203,6 +203,7 @@ def test_what_ships_is_accepted_at_every_scale(scale):
         # what is missing, or there twice
         ({"experiments": {"mine": {}}}, "experiments.mine.dataset: this setting is required"),
         (sample(pixel_size_um=None), "samples.mine.pixel_size_um: this setting is required"),
+        (sample(experiment=None), "samples.mine.experiment: this setting is required"),
         (sample(movie=None), "samples.mine: a sample has one of 'movie', 'table' and 'cells'"),
         (
             sample(table="mine.csv"),
@@ -257,6 +258,19 @@ def test_a_table_may_have_any_feature_whose_column_is_named():
     assert study(**given).samples["mine"].columns == columns
 
 
+def test_cells_are_linked_by_the_network_that_ships_for_their_kind():
+    for kind, network in (
+        ("masks", "lineages"),
+        ("folder", "lineages"),
+        ("table", "lineages_points"),
+        ("geff", "lineages_points"),
+    ):
+        mine = study(**sample(movie=None, cells={kind: "mine"}, experiment=None)).samples["mine"]
+        assert mine.experiment == network
+        mine = study(**sample(movie=None, cells={kind: "mine"}, experiment="link_dic_hela"))
+        assert mine.samples["mine"].experiment == "link_dic_hela"
+
+
 def test_a_recording_that_is_not_there_is_refused(tmp_path):
     mine = study(**sample(movie="mine.tif"))
     with pytest.raises(InputError, match=r"experiments\.\w+\.weights: no file '.*null trains"):
@@ -265,6 +279,20 @@ def test_a_recording_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"samples\.\w+\.[\w.]+: no file '"):
         mine.must_find_files(tmp_path)
     study().must_find_files(ROOT)
+
+
+@pytest.mark.parametrize("there", ["01_ST", "01"])
+def test_a_sequence_is_there_where_its_masks_are(tmp_path, there):
+    """As `magik.cells` reads it: images may be missing."""
+    for shipped in ("magik", "data"):
+        (tmp_path / shipped).symlink_to(ROOT / shipped)
+    (tmp_path / "mine" / there).mkdir(parents=True)
+    mine = study(**sample(movie=None, cells={"folder": "mine/01/"}, experiment="lineages"))
+    if there == "01_ST":
+        mine.must_find_files(tmp_path)
+        return
+    with pytest.raises(InputError, match=r"samples\.mine\.cells\.folder: no file '.*01_ST'"):
+        mine.must_find_files(tmp_path)
 
 
 def test_defaults_are_inherited_and_overridden_one_by_one():

@@ -10,8 +10,8 @@ import xarray as xr
 import zarr
 from geff.core_io import write_arrays
 
-from magik import detections, lineage, lineages, schema
-from magik.config import Sample, Source
+from magik import detections, graphs, lineage, lineages, schema
+from magik.config import Graph, Sample, Source
 from magik.errors import InputError
 
 ROWS = pd.DataFrame(
@@ -87,6 +87,21 @@ def test_a_table_that_names_tracks_and_their_parents(tmp_path, parent):
     video = read_rows(tmp_path, rows.assign(**{parent: [-1, -1, 1, 1, 1]}))
     assert video.particle.values.tolist() == [1, 1, 2, 3, 2]
     assert video.parent_particle.values.tolist() == [-1, -1, 1, 1, 1]
+
+
+def test_a_track_0_that_comes_from_0_has_no_parent_and_nor_has_any_other(tmp_path):
+    """Two tracks, one after the other: no division is made up."""
+    rows = pd.DataFrame({"t": range(4), "x": 1.0, "y": 1.0, "track": [0, 0, 1, 1]})
+    video = read_rows(tmp_path, rows.assign(parent=0))
+    assert video.parent_particle.values.tolist() == [-1] * 4
+    links, division = lineage.true_links(video)
+    assert links.T.tolist() == [[0, 1], [2, 3]]
+    assert not division.any()
+    real = read_rows(tmp_path, rows.assign(parent=[-1, -1, 0, 0]))
+    assert real.parent_particle.values.tolist() == [-1, -1, 0, 0], "0 may be a name"
+    names = {"t": [0, 0, 1, 1], "track": [0, 2, 3, 4], "parent": [0, 2, 0, 0]}
+    itself = read_rows(tmp_path, rows.assign(**names))
+    assert itself.parent_particle.values.tolist() == [-1, -1, 0, 0], "2 names itself, too"
 
 
 def test_a_table_without_truth_has_none(tmp_path):
@@ -234,6 +249,11 @@ def test_our_table_of_a_given_one_is_read_again(tmp_path):
         ({"track": [1, 1, 2, 2, 3]}, r"column 'track', row 4: 2 is in frame 7 already"),
         ({"parent_track": [-1, -1, 1, 1, -1]}, r"row 5: -1, but track 2 has another parent"),
         ({"parent_track": [-1, -1, 9, 1, 9]}, r"row 3: no row has the 'track' 9 \(2 such rows\)"),
+        (
+            {"t": [4, 7, 7, 8, 9]},
+            r"column 'parent_track', row 3: track 2 is in frame 7, but its parent 1 lives until",
+        ),
+        ({"parent_track": [2, 2, -1, 1, -1]}, r"row 1: track 1 is in frame 4, but its parent 2"),
     ],
 )
 def test_tracks_that_are_refused(tmp_path, change, line):
@@ -264,6 +284,7 @@ def write_geff(
     timed: bool = True,
     unit: str | None = None,
     unit_px: float = 1.0,
+    scales: dict[str, float] | None = None,
     **more: np.ndarray,
 ) -> Source:
     """The detections of ROWS, counted from the centre of the first pixel, in a unit of length.
@@ -271,7 +292,9 @@ def write_geff(
     Axes have other names, and some properties are left out.
     """
     axes = [{"name": "time", "type": "time"}]
-    axes += [{"name": n, "type": "space", "unit": unit} for n in "YX"]
+    axes += [{"name": n, "type": "space", "unit": unit} for n in ("ZYX" if "Z" in more else "YX")]
+    for axis in axes[1:] if scales else ():
+        axis |= {"scale": scales.get(axis["name"]), "scaled_unit": None}
     columns = {"time": ROWS.t, "Y": (ROWS.y - 0.5) / unit_px, "X": (ROWS.x - 0.5) / unit_px}
     columns |= {"area": ROWS.area, "tracklet": ROWS.id, **more}
     properties = {
@@ -297,8 +320,9 @@ EDGES = [(10, 11), (11, 12), (11, 13), (12, 14)]
 
 def test_a_geff_is_the_table_of_its_nodes(tmp_path):
     video = detections.read(write_geff(tmp_path / "g.zarr", EDGES))
+    assert video.node_id.values.tolist() == ROWS.id.tolist()
     rows = ROWS.drop(columns="intensity_mean")
-    xr.testing.assert_identical(video, read_rows(tmp_path, rows))
+    xr.testing.assert_identical(video.drop_vars("node_id"), read_rows(tmp_path, rows))
 
 
 def test_the_edges_of_a_geff_in_any_order_and_direction(tmp_path):
@@ -320,7 +344,7 @@ def test_lengths_in_a_geff_become_px(tmp_path, unit, um):
     assert "\n" not in str(error.value)
     video = detections.read(source.model_copy(update={"pixel_size_um": 0.25}))
     rows = read_rows(tmp_path, ROWS.drop(columns=["area", "intensity_mean"]).assign(radius=3 * px))
-    xr.testing.assert_allclose(video, rows)
+    xr.testing.assert_allclose(video.drop_vars("node_id"), rows)
 
 
 def test_units_of_a_geff_that_are_px_and_frames_all_the_same(tmp_path):
@@ -331,6 +355,33 @@ def test_units_of_a_geff_that_are_px_and_frames_all_the_same(tmp_path):
         xr.testing.assert_identical(detections.read(told), plain)
     with pytest.raises(InputError, match=r"h.zarr: axis 'Y' is in units of a foot; .* Convert it"):
         detections.read(source.model_copy(update={"pixel_size_um": 0.25}))
+
+
+def test_planes_of_a_geff_lie_as_far_apart_as_its_scales_say(tmp_path):
+    """Planes 2 µm apart, px of 0.5 µm: plane 3 is 12 px beyond plane 0, whose centre is at ½."""
+    planes, scales = np.arange(5.0), {"Z": 2.0, "Y": 0.5, "X": 0.5}
+    for unit in ("pixel", None):
+        source = write_geff(tmp_path / "g.zarr", EDGES, unit=unit, scales=scales, Z=planes)
+        video = detections.read(source)
+        assert video.z.values.tolist() == [0.5, 4.5, 8.5, 12.5, 16.5]
+        assert video.x.values.tolist() == ROWS.x.tolist()
+        assert "area" not in video
+    told = source.model_copy(update={"columns": {"x": "X", "y": "Y", "z": "Z"}})
+    assert detections.read(told).z.values.tolist() == [0.5, 1.5, 2.5, 3.5, 4.5]
+    alike = write_geff(tmp_path / "g.zarr", EDGES, scales=dict.fromkeys("ZYX", 2.0), Z=planes)
+    assert detections.read(alike).z.values.tolist() == [0.5, 1.5, 2.5, 3.5, 4.5]
+    assert "area" in detections.read(alike)
+    lengths = source.model_copy(update={"pixel_size_um": 0.5})
+    write_geff(tmp_path / "g.zarr", EDGES, unit="micrometer", scales=scales, Z=planes)
+    assert detections.read(lengths).z.values.tolist() == [0.5, 2.5, 4.5, 6.5, 8.5], "µm already"
+
+
+@pytest.mark.parametrize("scales", [{"Y": 0.5, "X": 0.4}, {"Y": 0.5}, {"Y": -1.0, "X": -1.0}])
+def test_pixels_of_a_geff_that_are_not_square_are_refused(tmp_path, scales):
+    source = write_geff(tmp_path / "g.zarr", EDGES, scales=scales)
+    with pytest.raises(InputError, match=r"g.zarr: the axes have the scales y .*; exp") as error:
+        detections.read(source)
+    assert "\n" not in str(error.value)
 
 
 def test_a_sample_tells_its_geff_how_large_a_pixel_is():
@@ -356,7 +407,24 @@ def test_a_geff_that_we_wrote_says_the_same(tmp_path, deep):
     tracks = lineage.tracks_of_links(rows, links, "drawn")
     lineages.geff(tracks, tmp_path / "g.geff")
     video = detections.read(Source(geff=str(tmp_path / "g.geff"), field_of_view=(3, 7)))
-    xr.testing.assert_identical(video, rows)
+    xr.testing.assert_identical(video.drop_vars("node_id"), rows)
+
+
+def test_the_nodes_of_a_geff_keep_their_ids(tmp_path):
+    """In any order of the nodes; in the table, in the GEFF and not among what a network may see."""
+    video = detections.read(write_geff(tmp_path / "g.zarr", EDGES[3:], time=[8, 7, 4, 7, 5]))
+    names = [12, 14, 11, 13, 10]
+    assert video.node_id.values.tolist() == names
+    links = np.array([[0, 1, 1], [1, 2, 3]])
+    tracks = schema.check(lineage.tracks_of_links(video, links, "drawn"), schema.TRACKS, "tracks")
+    assert lineages.table(tracks)["node_id"].tolist() == names
+    lineages.geff(tracks, tmp_path / "h.zarr")
+    graph, _ = geff.read(tmp_path / "h.zarr")
+    assert {node: row["t"] for node, row in graph.nodes(data=True)} == dict(
+        zip(names, [4, 5, 7, 7, 8], strict=True)
+    )
+    assert sorted(graph.edges) == [(12, 14), (14, 11), (14, 13)]
+    assert "node_id" not in graphs.build(video, Graph()).attrs["node_feature"]
 
 
 def test_a_geff_that_does_not_say_which_axis_is_time(tmp_path):

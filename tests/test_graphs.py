@@ -1,5 +1,7 @@
 """Candidate edges and targets, on drawings that a reader can check by eye."""
 
+import json
+
 import numpy as np
 import pytest
 from drawn import brownian, crossing, dividing, video
@@ -216,19 +218,35 @@ def test_lengths_in_spacings_do_not_depend_on_the_microscope():
     assert not np.allclose(*graphs.build(drawn, Graph(radius=2, unit="spacing"))["length_px"])
 
 
-def test_the_reach_is_the_smallest_that_keeps_the_share():
-    """Links of lag 1 and 1 px, but one of lag 3 and one of 4 px; fields of view of 10 px."""
+def test_the_reach_is_the_smallest_that_keeps_the_share(capsys):
+    """Nine links of lag 1 and 1 px, but one of lag 3 and one of 4 px; fields of view of 10 px."""
     rows = [(t, 1.0 + t, 5.0, 0) for t in range(8)] + [(0, 1, 1, 1), (3, 1, 2, 1)]
     drawn = video([*rows, (6, 1, 8, 2), (7, 5, 8, 2)])
     limits = Graph(radius=1, max_lag=5)
-    all_of_it = graphs.reach(drawn, limits.model_copy(update={"keep": 1.0}))
+    all_of_it, kept = graphs.reach(drawn, limits.model_copy(update={"keep": 1.0}))
+    assert kept == 1
     assert all_of_it.max_lag == 3
     assert all_of_it.radius == pytest.approx(0.4 * graphs.REACH_MARGIN)
-    most = graphs.reach(drawn, limits.model_copy(update={"keep": 0.7}))
+    most, kept = graphs.reach(drawn, limits.model_copy(update={"keep": 0.7}))
+    assert kept == pytest.approx(7 / 9)
     assert most.max_lag == 1
     assert most.radius == pytest.approx(0.1 * graphs.REACH_MARGIN)
-    capped = graphs.reach(drawn, Graph(radius=0.2, max_lag=2, keep=1.0))
+    assert "warning" not in capsys.readouterr().out
+    capped, kept = graphs.reach(drawn, Graph(radius=0.2, max_lag=2, keep=1.0))
     assert (capped.max_lag, capped.radius) == (2, 0.2)
+    assert kept == pytest.approx(7 / 9)
+    said = capsys.readouterr().out
+    assert "reach: 0.2 field_of_view, 2 frames; it holds 77.78% of 9 links" in said
+    assert "warning: graph.keep asks for 100.00% of the links. Raise the upper limits" in said
+
+
+def test_a_measured_reach_is_read_back_from_its_file(tmp_path):
+    """Beside the settings it says what share of the links they hold."""
+    measured = Graph(radius=0.3, max_lag=3, keep=0.9)
+    path = tmp_path / "reach.json"
+    path.write_text(json.dumps(measured.model_dump(mode="json") | {"kept": 0.95}))
+    assert graphs.settings({}, str(path)) == measured
+    assert graphs.settings({"radius": 0.1}, []) == Graph(radius=0.1)
 
 
 def test_a_reach_needs_links_to_be_measured_from():
@@ -278,7 +296,7 @@ def test_a_lone_cell_reaches_as_far_as_its_field_of_view():
 
 def test_cells_that_do_not_move_have_a_reach_too():
     still = video([(t, x, 5, int(x)) for t in range(3) for x in (2.0, 6.0)])
-    assert graphs.reach(still, Graph(keep=1.0)).radius == graphs.LEAST_REACH
+    assert graphs.reach(still, Graph(keep=1.0))[0].radius == graphs.LEAST_REACH
 
 
 def test_targets_of_a_video_count_particles_and_not_their_localizations():

@@ -172,6 +172,17 @@ def test_a_large_volume_is_drawn_smaller(tmp_path, tracks, monkeypatch):
     assert tifffile.imread(tmp_path / "02_RES" / "mask000.tif").shape == SHAPE, "images stay"
 
 
+def test_a_large_image_is_drawn_smaller(tmp_path, tracks, monkeypatch):
+    """24 x 32 px into 200 or fewer: half of each side."""
+    monkeypatch.setattr(lineages, "MOST_PIXELS", 200)
+    lineages.challenge(tracks, None, tmp_path / "01_RES")
+    mask = tifffile.imread(tmp_path / "01_RES" / "mask000.tif")
+    assert mask.shape == (12, 16)
+    seen = [int(mask[int(y / 2), int(x / 2)]) for t, _, y, x in named_rows(tracks) if t == 0]
+    assert seen == [1, 2]
+    assert _is_valid(tmp_path / "01_RES")
+
+
 def test_no_two_cells_share_a_voxel_of_a_smaller_volume(tmp_path, monkeypatch):
     """Eight cells in neighbouring px, which become one voxel: each has one of its own nearby."""
     monkeypatch.setattr(lineages, "MOST_VOXELS", 4**3)
@@ -224,7 +235,8 @@ def test_a_recording_without_cells(tmp_path, kind):
     assert not tifffile.imread(folder / "mask002.tif").any()
 
 
-def test_more_labels_than_uint16_holds_are_refused(tmp_path):
+def test_more_labels_than_uint16_holds_leave_a_word_in_the_folder(tmp_path, capsys):
+    """All else of a recording is written all the same."""
     many, row = 65_536, "localization"
     alone = xr.Dataset(
         {
@@ -238,9 +250,11 @@ def test_more_labels_than_uint16_holds_are_refused(tmp_path):
         },
         attrs={"field_of_view": [256, 256]},
     )
-    with pytest.raises(InputError, match="65,536 labels; a Cell Tracking"):
-        lineages.challenge(alone, None, tmp_path / "01_RES")
-    assert list(tmp_path.iterdir()) == []
+    lineages.challenge(alone, None, tmp_path / "01_RES")
+    files = _files(tmp_path)
+    assert list(files) == ["01_RES/README.txt"]
+    assert b"left empty: 65,536 labels, but a Cell Tracking" in files["01_RES/README.txt"]
+    assert "01_RES: left empty: 65,536 labels" in capsys.readouterr().out
 
 
 def test_masks_of_another_recording_are_refused(tmp_path, tracks, labels):
@@ -431,9 +445,18 @@ def test_summary_counts(tracks):
         "merges": 0,
         "median_track_frames": 3,  # of 3, 6, 3, 3, 1
         "gaps_bridged": 1,
+        "stage_jumps": 0,
         "unlinked_localizations": 1,
     }
     json.dumps(said, allow_nan=False)
+
+
+def test_summary_counts_jumps_of_the_stage(tracks):
+    """One along x before frame 2, one along y and x before frame 4: not one for each cell."""
+    frame = tracks["frame"]
+    x, y = 7.0 * ((frame >= 2) & (frame < 4)), 3.0 * (frame >= 4)
+    jumped = tracks.assign(drift_x=x, drift_y=y)
+    assert lineages.summary(jumped)["stage_jumps"] == 2
 
 
 def test_an_only_daughter_is_no_division(tracks):

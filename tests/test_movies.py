@@ -94,6 +94,20 @@ def test_every_cell_is_in_the_colour_of_its_track(tmp_path, tracks, labels, kind
         assert near.sum() > 4, (t, y, x)
 
 
+@pytest.mark.parametrize("kind", ["2D", "3D"])
+def test_pixels_without_a_count_are_black_and_darken_no_other(tmp_path, tracks, labels, kind):
+    """A border that registration left, and a frame that is all of it; in space a plane."""
+    images = (labels > 0) * 100.0
+    images[:, :, -3:], images[3] = np.nan, np.nan
+    if kind == "3D":
+        tracks, images = deep(tracks), np.stack([images * np.nan, images], axis=1)
+    for name, case in (("nan", images), ("zero", np.nan_to_num(images))):
+        movies.movie(tracks, case, None, tmp_path / f"{name}.gif")
+    holes, whole = (_shown(tmp_path / f"{name}.gif") for name in ("nan", "zero"))
+    assert _has(whole[0], (255, 255, 255)).sum() > 100, "test invalid"
+    np.testing.assert_array_equal(holes, whole)
+
+
 def test_a_table_is_seen_from_its_first_position_on(tmp_path, tracks):
     """Cells from (504.5, 505.5) to (526.5, 520.5); the view begins 1.1 and 1 px before."""
     far = tracks.assign(x=tracks["x"] + 500, y=tracks["y"] + 500)

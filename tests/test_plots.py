@@ -150,6 +150,15 @@ def test_frame_of_small_or_equal_counts_uses_all_greys(axes):
     assert axes.images[1].get_clim() == (0.5, 1.5)
 
 
+def test_pixels_without_a_count_leave_the_greys_of_the_others(axes):
+    image = np.linspace(0, 1, 100).reshape(10, 10)
+    image[:, :2] = np.nan
+    plots.frame(axes, image)
+    assert axes.images[0].get_clim() == pytest.approx((0.02, 1), abs=0.01)
+    plots.frame(axes, np.full((10, 10), np.nan))
+    assert axes.images[1].get_clim() == (0, 1)
+
+
 @pytest.mark.parametrize(
     ("width", "px_um", "label", "px"),
     [(32, None, "10 px", 10), (64, None, "20 px", 20), (240, 1 / 2.85, "20 µm", 57),

@@ -198,6 +198,15 @@ def test_division_shows_the_mother_then_her_daughters(axes, tracks, images, labe
     assert crops[-1].texts[-1].get_text().endswith("µm")
 
 
+def test_a_border_without_counts_leaves_the_greys_of_a_crop(axes, tracks, images, labels):
+    border = images.astype(float)
+    border[:, :, :9] = np.nan  # the cells and their crops begin at 8
+    plots_cells.division(axes, tracks, border, labels)
+    for crop in axes.child_axes:
+        assert np.isnan(crop.images[0].get_array().filled(np.nan)).any(), "test invalid"
+        assert np.isfinite(crop.images[0].get_clim()).all()
+
+
 def test_the_mother_who_is_seen_longest_is_chosen(axes, tracks, images, labels):
     """F = 10 divides after one frame only, but earlier: A is the one who is shown."""
     rows = list(zip(*(tracks[c].values for c in ("frame", "label", "y", "x")), strict=True))

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 import xarray as xr
 from drawn import brownian, video
+from tiffs import write
 
-from magik import graphs, predict, store
-from magik.config import Predict
+from magik import aogm, cells, graphs, linking, predict, store
+from magik.config import Predict, Source, load, read_yaml
 
-WEIGHTS = Path(predict.__file__).parent / "weights"
+ROOT = Path(__file__).parents[1]
+WEIGHTS = ROOT / "magik" / "weights"
+MASKS = WEIGHTS / "lineages.safetensors"
 MOVING, CELLS = WEIGHTS / "recordings.safetensors", WEIGHTS / "lineages_points.safetensors"
 WINDOWS = Predict(window=6, context=4)
 
@@ -128,3 +131,42 @@ def test_d_counts_per_frame_whatever_the_sampling_time():
     np.testing.assert_allclose(slower[:first], fast[:first] / 2, rtol=1e-6)
     np.testing.assert_array_equal(slower[first:], fast[first:])
     np.testing.assert_allclose(said[1]["target"], said[0]["target"], rtol=1e-6)
+
+
+def growing() -> tuple[np.ndarray, list[list[int]]]:
+    """Masks and lineage of twelve cells of 10 x 10 px that drift by up to 1 px a frame.
+
+    Cell 6 grows long and halves before frame 4, into 13 and 14; cell 3 is missed in frame 2.
+    """
+    masks = np.zeros((8, 72, 96), np.uint16)
+    for t, mask in enumerate(masks):
+        for cell in range(12):
+            y, x = 7 + 24 * (cell // 4) + t // 2, 6 + 24 * (cell % 4) + t % 2
+            mask[y : y + 10, x : x + 10] = cell + 1
+        mask[(mask == 6) | ((mask == 3) & (t == 2))] = 0
+        if t < 4:
+            mask[31:41, 31 - 2 * t : 40 + 2 * t] = 6
+        else:
+            mask[31:41, 29 - t : 39 - t], mask[31:41, 32 + t : 42 + t] = 13, 14
+    lines = [[cell, 0, 3 if cell == 6 else 7, 0] for cell in range(1, 13)]
+    return masks, [*lines, [13, 4, 7, 6], [14, 4, 7, 6]]
+
+
+def test_the_network_for_masks_links_drawn_masks(tmp_path):
+    """As it ships, by the steps of the workflow; without what masks share it could not."""
+    shipped = load(read_yaml(ROOT / "config.yaml"), ROOT / "workflow" / "scales")
+    lineages = shipped.experiments["lineages"]
+    trained_on = store.said_by(MASKS)["trained_on"]
+    masks, lines = growing()
+    write(tmp_path / "masks.tif", masks)
+    np.savetxt(tmp_path / "lines.txt", lines, fmt="%d")
+    source = Source(masks=str(tmp_path / "masks.tif"), lineage=str(tmp_path / "lines.txt"))
+    found = cells.read(source, trained_on["max_lag"])
+    apart = found.assign(pair_pixels=0 * found["pair_pixels"])
+
+    def linked(drawn: xr.Dataset) -> xr.Dataset:
+        edges = predict.run_edges(MASKS, graphs.build_as(trained_on, drawn), lineages.predict)
+        return linking.run(edges, drawn, lineages.linking)
+
+    assert aogm.lnk(linked(found)) == aogm.division_f1(linked(found)) == 1
+    assert aogm.lnk(linked(apart)) < 0.9, "test invalid"

@@ -8,5 +8,6 @@ from magik.config import Graph
 
 job.start(snakemake.log[0], rule=snakemake.rule)
 training = store.load(snakemake.input.localizations, schema.LOCALIZATIONS)
-measured = graphs.reach(training, Graph(**snakemake.params.graph))
-Path(snakemake.output.graph).write_text(json.dumps(measured.model_dump(mode="json"), indent=2))
+measured, kept = graphs.reach(training, Graph(**snakemake.params.graph))
+said = measured.model_dump(mode="json") | {"kept": kept}
+Path(snakemake.output.graph).write_text(json.dumps(said, indent=2))
