@@ -376,7 +376,8 @@ def test_one_table_has_every_task_of_motion():
     about = {
         name
         for name, one in given.experiments.items()
-        if given.tasks[one.task].target in ("exponent", "fractions") or one.task == "switching"
+        if given.tasks[one.task].target in ("exponent", "fractions")
+        or given.datasets[one.dataset].simulate.motion == "switching"
     }
     repeated = {of for sweep in given.sweep.values() for of in sweep.of}
     listed = {name for name in about - repeated if not name.startswith("recordings")}
