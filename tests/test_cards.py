@@ -62,6 +62,6 @@ def test_a_card_says_what_made_the_network(card):
     assert "cells" not in card
     assert '- graph: `{"axes": ["x"]}`' in card
     assert "- commit: abc, changed since" in card
-    assert "- graph passes: 24,576" in card
+    assert "- graph passes: 12,288" in card
     assert "- max lag: `2`" in card
     assert hashlib.sha256(MOVING.read_bytes()).hexdigest() in card
