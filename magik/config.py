@@ -875,11 +875,10 @@ Score = Literal[
     "parameters",
     "graph_passes",
     "training_seconds",
-    "training_cpu_seconds",
 ]
 """The quantities of `magik.metrics`, which has their units."""
 
-COSTS = ("graph_passes", "training_seconds", "training_cpu_seconds")
+COSTS = ("graph_passes", "training_seconds")
 """Those of what a training cost (`metrics.read_training`), which a curve may run along."""
 
 

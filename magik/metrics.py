@@ -65,7 +65,6 @@ QUANTITIES: dict[str, Quantity] = {
     "parameters": Quantity("1", "low"),
     "graph_passes": Quantity("1", "low"),
     "training_seconds": Quantity("s", "low"),
-    "training_cpu_seconds": Quantity("s", "low"),
 }
 
 COLUMNS = (
@@ -616,17 +615,15 @@ def read_training(
     Args:
         scores: of the training.
         checkpoint: says how many parameters the network has, and how many graphs passed through.
-        benchmark: as Snakemake wrote it: seconds on the clock and of the processor. Where it was
-            deleted they are left out, as are those of a job that was too short to be measured.
+        benchmark: as Snakemake wrote it: seconds on the clock, left out where it was deleted. Those
+            of the processor it only samples, half a minute apart.
     """
     table = read(scores)
     said = store.said_by(checkpoint)
     cost = {name: float(said[name]) for name in ("parameters", "graph_passes")}
     if Path(benchmark).exists():
-        measured = pd.read_csv(benchmark, sep="\t").iloc[0]
-        for name, column in (("training_seconds", "s"), ("training_cpu_seconds", "cpu_time")):
-            cost[name] = pd.to_numeric(measured[column], errors="coerce")
-    rows = [_row(name, "network", value) for name, value in cost.items() if np.isfinite(value)]
+        cost["training_seconds"] = float(pd.read_csv(benchmark, sep="\t")["s"].iloc[0])
+    rows = [_row(name, "network", value) for name, value in cost.items()]
     experiment, tier, seed = table.loc[
         table["method"] == "network", ["experiment", "tier", "seed"]
     ].iloc[0]

@@ -21,7 +21,6 @@ AXES = {
     "localization_error": "localization error (px)",
     "blinking": "share of the time that objects are dark",
     "training_seconds": "training (s)",
-    "training_cpu_seconds": "training (CPU s)",
 }
 DOUBTFUL = "not converged"
 """Points of a link-free floor whose two chains did not agree in every video."""

@@ -142,7 +142,7 @@ def wide(found: pd.DataFrame, table: Table) -> pd.DataFrame:
         if not of.empty:
             rows = of.drop_duplicates("called").set_index("called")
             shown[column.title, "parameters"] = rows["parameters"].map("{:,.0f}".format, "ignore")
-            shown[column.title, "s (CPU s)"] = rows.apply(_seconds, axis=1)
+            shown[column.title, "s"] = rows.apply(_seconds, axis=1)
     shown.columns = pd.MultiIndex.from_tuples(shown.columns)
     return shown.fillna("")
 
@@ -168,10 +168,7 @@ def _paper(row: pd.Series) -> str:
 
 
 def _seconds(row: pd.Series) -> str:
-    if pd.isna(row["training_seconds"]):
-        return ""
-    cpu = row["training_cpu_seconds"]
-    return f"{row['training_seconds']:.0f}" + ("" if pd.isna(cpu) else f" ({cpu:.0f})")
+    return "" if pd.isna(row["training_seconds"]) else f"{row['training_seconds']:.0f}"
 
 
 def notes(

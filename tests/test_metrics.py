@@ -406,16 +406,11 @@ def test_a_training_tells_what_it_cost(tmp_path, found, predictions):
         "parameters": 93_000,
         "graph_passes": 1024,
         "training_seconds": 63.25,
-        "training_cpu_seconds": 51.5,
     }
     assert set(cost["seed"]) == {4}
     assert set(cost["method"]) == {"network"}
-    benchmark.write_text("s\th:m:s\tcpu_time\n0.4\t0:00:00\tNA\n")
-    assert "training_cpu_seconds" not in set(
-        metrics.read_training(scores, checkpoint, benchmark)["quantity"]
-    )
     benchmark.unlink()
-    assert len(metrics.read_training(scores, checkpoint, benchmark)) == len(table) - 2
+    assert len(metrics.read_training(scores, checkpoint, benchmark)) == len(table) - 1
 
 
 def test_a_sweep_is_one_tidy_table_that_comes_back_as_written(tmp_path, found, predictions):
