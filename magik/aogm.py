@@ -34,9 +34,6 @@ OPERATIONS = ("NS", "FN", "FP", "ED", "EA", "EC")
 OFFICIAL = ("LNK", "TRA", "DET", "Valid", *(f"AOGM_{name}" for name in OPERATIONS))
 """What `official` returns."""
 
-LARGEST_LABEL = np.iinfo(np.uint16).max
-"""Of a mask in challenge format."""
-
 
 class Counts(NamedTuple):
     """Operations that make the links found the true ones.
@@ -290,7 +287,7 @@ def official_lnk(tracks: xr.Dataset) -> float:
         tracks: TRACKS with their truth.
     """
     one = _one_video(tracks)
-    if max(len(lines) for _, lines in (lineages.parts(one), _markers(one))) > LARGEST_LABEL:
+    if max(len(lines) for _, lines in (lineages.parts(one), _markers(one))) > lineages.MOST_LABELS:
         return lnk(tracks)
     pixels = [np.arange(rows.stop - rows.start) for rows in lineages.rows_of_frames(one)]
     labels = [np.append(0, row + 1)[None].astype(np.uint16) for row in pixels]
@@ -311,7 +308,7 @@ def against_markers(tracks: xr.Dataset, gold: Gold) -> dict[str, float]:
     Returns:
         As `official`; NaN where there are more labels than challenge format holds.
     """
-    if len(lineages.parts(tracks)[1]) > LARGEST_LABEL:
+    if len(lineages.parts(tracks)[1]) > lineages.MOST_LABELS:
         return dict.fromkeys(OFFICIAL, np.nan)
     labels, markers = [], []
     for index in range(len(gold.markers)):
@@ -375,9 +372,9 @@ def write_truth(
             f"{int(localizations['n_frames'][0])}; expected the masks they were found in"
         )
     marker, lines = _markers(localizations)
-    if len(lines) > LARGEST_LABEL:
+    if len(lines) > lineages.MOST_LABELS:
         raise InputError(
-            f"{folder}: {len(lines)} true tracks; challenge format holds {LARGEST_LABEL}. "
+            f"{folder}: {len(lines)} true tracks; challenge format holds {lineages.MOST_LABELS}. "
             "Choose fewer frames"
         )
     lines[:, 1:3] += first_frame

@@ -31,11 +31,8 @@ class _GeluNorm(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, moments = ctx.saved_tensors
         shape, wanted = [x.shape[-1]], [True, True, True]
-        below, of_weight, of_bias = (
-            torch.empty_like(x),
-            torch.zeros_like(weight),
-            torch.zeros_like(bias),
-        )
+        below = torch.empty_like(x)
+        of_weight, of_bias = torch.zeros_like(weight), torch.zeros_like(bias)
         for part in _parts(x):
             mean, rstd = moments[:, part]
             of_gelu, *of_part = torch.ops.aten.native_layer_norm_backward(

@@ -142,7 +142,7 @@ def wide(found: pd.DataFrame, table: Table) -> pd.DataFrame:
         if not of.empty:
             rows = of.drop_duplicates("called").set_index("called")
             shown[column.title, "parameters"] = rows["parameters"].map("{:,.0f}".format, "ignore")
-            shown[column.title, "s"] = rows.apply(_seconds, axis=1)
+            shown[column.title, "s"] = rows["training_seconds"].map("{:.0f}".format, "ignore")
     shown.columns = pd.MultiIndex.from_tuples(shown.columns)
     return shown.fillna("")
 
@@ -165,10 +165,6 @@ def _cell(row: pd.Series) -> str:
 
 def _paper(row: pd.Series) -> str:
     return "" if pd.isna(row["paper"]) else _plus_minus(row["paper"], row["paper_sd"])
-
-
-def _seconds(row: pd.Series) -> str:
-    return "" if pd.isna(row["training_seconds"]) else f"{row['training_seconds']:.0f}"
 
 
 def notes(

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 import xarray as xr
 
-from magik import aogm, lineage
+from magik import aogm, lineage, lineages
 from magik.errors import InputError
 
 Links = set[tuple[int, int]]
@@ -460,7 +460,7 @@ def test_more_labels_than_challenge_format_holds_are_measured_as_sets_of_links(m
     rows = [(t, particle) for t in range(2) for particle in range(cells)]
     tracks = tracked(truth(rows), {(0, cells)})
     assert aogm.official_lnk(tracks) == pytest.approx(1 / cells)
-    monkeypatch.setattr(aogm, "LARGEST_LABEL", 5)
+    monkeypatch.setattr(lineages, "MOST_LABELS", 5)
     tracks = tracked(mitosis(), MITOSIS - {(4, 7)})
     assert aogm.official_lnk(tracks) == aogm.lnk(tracks)
     gold = aogm.Gold(masks(mitosis()), masks(mitosis()), np.array([[1, 0, 3, 0]]), 0)
